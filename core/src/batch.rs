@@ -1,0 +1,195 @@
+//! Many exchanges at once, in stages over chunks, with the verdicts of one by one.
+//!
+//! A chunk is read, checked, verified, decided, claimed, recorded and signed together: one `verify_many`, one `claim`,
+//! one `sign_many`. Several threads take chunks in turn; claims are made in the order of the requests, so that of a
+//! `jti` that comes twice the lowest index wins.
+
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::assertion::{Plausible, Presented, Slot, TYP};
+use crate::exchange::{Exchange, Issued, JtiSource, Pending, Request, accept_claim, claim_of, finish_many};
+use crate::grant::Grant;
+use crate::json::Parser;
+use crate::reason::{Reason, Refusal};
+use crate::record::Event;
+use crate::replay::Claimed;
+
+/// Requests of one chunk: small enough for a core's cache and a smooth finish, large enough for wide lanes.
+const CHUNK: usize = 64;
+
+/// What one thread reuses from chunk to chunk.
+#[derive(Default)]
+struct Bench {
+    parser: Parser,
+    slots: Vec<Slot>,
+    json: String,
+    jti: JtiSource,
+}
+
+impl Exchange {
+    /// Exchanges many assertions on as many threads as there are cores, with the answers in the order of the requests.
+    pub fn exchange_many(&self, requests: &[Request<'_>]) -> Vec<Result<Issued, Refusal>> {
+        let threads = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+        self.exchange_many_on(requests, threads)
+    }
+
+    /// The same on `threads` threads. The clock is asked once, on the thread of the caller.
+    pub fn exchange_many_on(
+        &self,
+        requests: &[Request<'_>],
+        threads: NonZero<usize>,
+    ) -> Vec<Result<Issued, Refusal>> {
+        let chunks: Vec<&[Request<'_>]> = requests.chunks(CHUNK).collect();
+        let threads = threads.get().min(chunks.len());
+        let now = self.now();
+        if threads <= 1 {
+            let turns = Turns::default();
+            let mut bench = Bench::default();
+            return chunks
+                .iter()
+                .enumerate()
+                .flat_map(|(at, chunk)| self.exchange_chunk(chunk, now, turns.turn(at), &mut bench))
+                .collect();
+        }
+        let (next, turns) = (AtomicUsize::new(0), Turns::default());
+        let work = || {
+            let mut bench = Bench::default();
+            let mut answers = Vec::with_capacity(chunks.len() / threads + 1);
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(chunk) = chunks.get(at) else {
+                    return answers;
+                };
+                answers.push((at, self.exchange_chunk(chunk, now, turns.turn(at), &mut bench)));
+            }
+        };
+        let mut answers = Vec::with_capacity(chunks.len());
+        thread::scope(|scope| {
+            let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            answers.extend(work());
+            for helper in helpers {
+                match helper.join() {
+                    Ok(theirs) => answers.extend(theirs),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+        });
+        answers.sort_unstable_by_key(|(at, _)| *at);
+        answers.into_iter().flat_map(|(_, answers)| answers).collect()
+    }
+
+    fn exchange_chunk(
+        &self,
+        requests: &[Request<'_>],
+        now: i64,
+        turn: Turn<'_>,
+        bench: &mut Bench,
+    ) -> Vec<Result<Issued, Refusal>> {
+        let state = self.load();
+        let rules = state.rules(now, self.began);
+        let Bench {
+            parser,
+            slots,
+            json,
+            jti,
+        } = bench;
+        slots.resize_with(CHUNK.max(slots.len()), Slot::default);
+        let mut events: Vec<Event<'_>> = requests.iter().map(|request| state.event(request, now)).collect();
+
+        let presented: Vec<_> = requests
+            .iter()
+            .zip(slots)
+            .map(|(request, slot)| {
+                Presented::read(request.assertion, TYP, rules.limits.max_assertion_bytes, parser, slot)
+            })
+            .collect();
+        let plausible = presented
+            .iter()
+            .zip(requests.iter().zip(&mut events))
+            .map(|(presented, (request, event))| {
+                let presented = presented.as_ref().map_err(|reason| *reason)?;
+                Plausible::check(presented, request.client_id, &rules, event)
+            })
+            .collect();
+        let grants: Vec<Result<Grant<'_, '_, '_>, Reason>> = Plausible::verify_many(plausible)
+            .zip(requests.iter().zip(&mut events))
+            .map(|(assertion, (request, event))| {
+                let assertion = assertion?;
+                event.signature_valid = true;
+                Grant::decide(assertion, request.asked(), state.book(), event)
+            })
+            .collect();
+
+        let claims: Vec<_> = grants
+            .iter()
+            .flatten()
+            .map(|grant| claim_of(grant, rules.limits.leeway_s))
+            .collect();
+        let mut claimed = vec![Claimed::Unavailable; claims.len()];
+        turn.take(|| self.replay.claim(&claims, now, &mut claimed));
+
+        let mut claimed = claims.iter().zip(claimed);
+        let decided: Vec<Result<Pending, Refusal>> = grants
+            .into_iter()
+            .zip(events)
+            .map(|(grant, mut event)| {
+                let composed = grant.and_then(|grant| {
+                    // As many claims as grants; a missing one would refuse.
+                    let (claim, claimed) = claimed.next().ok_or(Reason::ReplayUnavailable)?;
+                    event.jti_hash = *claim.key.as_bytes();
+                    event.reused = accept_claim(&grant, claimed)?;
+                    self.compose(&state, &grant, now, &event, jti, json)
+                });
+                self.conclude(&state, composed, event)
+            })
+            .collect();
+        drop(presented);
+        finish_many(decided)
+    }
+}
+
+/// Who may claim: chunk after chunk, in order.
+#[derive(Default)]
+struct Turns {
+    whose: Mutex<usize>,
+    passed: Condvar,
+}
+
+/// The right to claim once every chunk before has claimed. Passed on even when it was not used.
+struct Turn<'t> {
+    turns: &'t Turns,
+    at: usize,
+}
+
+impl Turns {
+    fn turn(&self, at: usize) -> Turn<'_> {
+        Turn { turns: self, at }
+    }
+}
+
+impl Turn<'_> {
+    /// Waits for the turn, does `work`, and passes the turn on.
+    fn take<R>(self, work: impl FnOnce() -> R) -> R {
+        self.wait();
+        work()
+    }
+
+    fn wait(&self) {
+        let mut whose = self.turns.whose.lock();
+        while *whose < self.at {
+            self.turns.passed.wait(&mut whose);
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.wait();
+        *self.turns.whose.lock() = self.at.saturating_add(1);
+        self.turns.passed.notify_all();
+    }
+}

@@ -1,0 +1,257 @@
+//! The IdPs that may vouch for people: `[[idps]]`.
+
+use super::Inputs;
+use super::document::Value;
+use super::keys::Keys;
+use super::reader::{Field, Section};
+use super::settings::{LIFETIME_S, Limits};
+use super::uri;
+use crate::alg::Algorithm;
+use crate::error::Error;
+
+/// One trusted IdP.
+#[derive(Debug)]
+pub(crate) struct Idp {
+    pub(crate) issuer: String,
+    pub(crate) enabled: bool,
+    pub(crate) keys: Keys,
+    /// Never empty, never symmetric.
+    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) groups: Groups,
+    /// Empty: the IdP is single-tenant, and a `tenant` claim is refused.
+    pub(crate) tenants: Vec<String>,
+    pub(crate) subject: SubjectKind,
+    /// With [`SubjectKind::SubId`]: the issuers that its `sub_id` may name. Not empty then.
+    pub(crate) saml_issuers: Vec<String>,
+    /// For assertions without `resource`.
+    pub(crate) default_resource: Option<String>,
+    /// Whether an assertion may be presented only once.
+    pub(crate) single_use: bool,
+    /// How long an assertion may live, and how old it may be, in seconds.
+    pub(crate) max_lifetime_s: i64,
+    /// Where it stands in the configuration.
+    pub(crate) line: u32,
+}
+
+/// Where a person's groups come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Groups {
+    /// The path to the member that has them; never empty.
+    pub(crate) claim: Vec<String>,
+    /// Whether the person must be listed in the directory, whose groups count.
+    pub(crate) directory: bool,
+    pub(crate) combine: Combine,
+}
+
+/// Which groups count when the directory is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Combine {
+    /// Those of the directory.
+    Directory,
+    /// Those of the directory and those of the claim.
+    Union,
+}
+
+/// The key into the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SubjectKind {
+    /// The claim `sub`.
+    Sub,
+    /// The claim `aud_sub`.
+    AudSub,
+    /// The claim `sub_id`, a `saml-nameid`.
+    SubId,
+}
+
+/// What an IdP signs with unless its list says otherwise.
+const DEFAULT_ALGORITHMS: [Algorithm; 4] = [
+    Algorithm::RS256,
+    Algorithm::PS256,
+    Algorithm::ES256,
+    Algorithm::EdDSA,
+];
+
+/// Every algorithm whose public half can be given to us: what another party may sign with.
+pub(super) fn asymmetric_algorithms() -> impl Iterator<Item = Algorithm> {
+    Algorithm::ALL
+        .iter()
+        .copied()
+        .filter(|algorithm| !algorithm.is_symmetric())
+}
+
+impl Idp {
+    /// Reads `idps`; `own_issuer` is this server.
+    pub(super) fn read_all(
+        root: &Section<'_>,
+        own_issuer: &str,
+        limits: &Limits,
+        inputs: &mut Inputs<'_>,
+    ) -> Result<Vec<Self>, Error> {
+        let sections = root.sections(
+            "idps",
+            &[
+                "issuer",
+                "enabled",
+                "jwks",
+                "jwks_file",
+                "jwks_uri",
+                "discover",
+                "algorithms",
+                "groups",
+                "tenants",
+                "subject",
+                "saml_issuers",
+                "default_resource",
+                "single_use",
+                "max_lifetime_s",
+            ],
+        )?;
+        let mut idps: Vec<Self> = Vec::with_capacity(sections.len());
+        for section in &sections {
+            let field = section.required("issuer", "the IdP's issuer identifier")?;
+            let issuer = uri::issuer(&field)?;
+            if issuer == own_issuer {
+                return Err(field.error(format!("`{issuer}` is this server itself")));
+            }
+            if let Some(other) = idps.iter().find(|idp| idp.issuer == issuer) {
+                return Err(
+                    field.error(format!("`{issuer}` stands already in line {}", other.line))
+                );
+            }
+            idps.push(Self::read(section, issuer, limits, inputs)?);
+        }
+        Ok(idps)
+    }
+
+    fn read(
+        section: &Section<'_>,
+        issuer: String,
+        limits: &Limits,
+        inputs: &mut Inputs<'_>,
+    ) -> Result<Self, Error> {
+        let algorithms = match section.optional("algorithms") {
+            Some(field) => algorithms(&field)?,
+            None => DEFAULT_ALGORITHMS.to_vec(),
+        };
+        let subject = section.word(
+            "subject",
+            &[
+                ("sub", SubjectKind::Sub),
+                ("aud_sub", SubjectKind::AudSub),
+                ("sub_id", SubjectKind::SubId),
+            ],
+            SubjectKind::Sub,
+        )?;
+        let saml_issuers = section.texts("saml_issuers")?;
+        match (subject, section.optional("saml_issuers")) {
+            (SubjectKind::SubId, field) if saml_issuers.is_empty() => {
+                let message = "`subject = \"sub_id\"` needs at least one of `saml_issuers`";
+                return Err(
+                    field.map_or_else(|| section.error(message), |field| field.error(message))
+                );
+            }
+            (SubjectKind::Sub | SubjectKind::AudSub, Some(field)) if !saml_issuers.is_empty() => {
+                inputs.warn(&field.error("has no effect without `subject = \"sub_id\"`"));
+            }
+            _ => {}
+        }
+        let single_use = section.boolean("single_use", true)?;
+        if let Some(field) = section.optional("single_use")
+            && !single_use
+        {
+            inputs.warn(&field.error(format!(
+                "an assertion of `{issuer}` may be used again until it expires"
+            )));
+        }
+        Ok(Self {
+            enabled: section.boolean("enabled", true)?,
+            keys: Keys::read(
+                section,
+                &["jwks", "jwks_file", "jwks_uri", "discover"],
+                &algorithms,
+                inputs,
+            )?,
+            algorithms,
+            groups: Groups::read(section, inputs)?,
+            tenants: section.texts("tenants")?,
+            subject,
+            saml_issuers,
+            default_resource: section
+                .optional("default_resource")
+                .map(|field| uri::absolute(&field))
+                .transpose()?,
+            single_use,
+            max_lifetime_s: section.integer("max_lifetime_s", LIFETIME_S, limits.max_lifetime_s)?,
+            line: section.line(),
+            issuer,
+        })
+    }
+}
+
+impl Groups {
+    /// Whether the claim's groups count.
+    #[expect(
+        clippy::wrong_self_convention,
+        reason = "it tells where groups come from, it converts nothing"
+    )]
+    pub(crate) fn from_claim(&self) -> bool {
+        !self.directory || self.combine == Combine::Union
+    }
+
+    /// Whether the directory's and the claim's groups count together.
+    pub(crate) fn is_union(&self) -> bool {
+        self.directory && self.combine == Combine::Union
+    }
+
+    fn read(idp: &Section<'_>, inputs: &mut Inputs<'_>) -> Result<Self, Error> {
+        let section = idp.section("groups", &["claim", "directory", "combine"])?;
+        let groups = Self {
+            claim: section
+                .optional("claim")
+                .map_or(Ok(vec!["groups".to_owned()]), |field| claim(&field))?,
+            directory: section.boolean("directory", false)?,
+            combine: section.word(
+                "combine",
+                &[("directory", Combine::Directory), ("union", Combine::Union)],
+                Combine::Directory,
+            )?,
+        };
+        if let Some(field) = section.optional("combine")
+            && groups.combine == Combine::Union
+            && !groups.directory
+        {
+            inputs.warn(&field.error("has no effect without `directory = true`"));
+        }
+        Ok(groups)
+    }
+}
+
+/// A member's name, or the path to a member as a list of names.
+fn claim(field: &Field<'_>) -> Result<Vec<String>, Error> {
+    const MAX_STEPS: usize = 8;
+    let steps = match &field.node().value {
+        Value::Array(_) => field.items()?,
+        Value::String(_) => field.one_or_more()?,
+        _ => return Err(field.type_error("the name of a claim, or a path as a list of names")),
+    };
+    if !(1..=MAX_STEPS).contains(&steps.len()) {
+        return Err(field.error(format!("a path has 1 to {MAX_STEPS} names")));
+    }
+    // A name may stand twice in a path.
+    steps
+        .iter()
+        .map(|step| step.text().map(str::to_owned))
+        .collect()
+}
+
+fn algorithms(field: &Field<'_>) -> Result<Vec<Algorithm>, Error> {
+    let allowed: Vec<(&str, Algorithm)> = asymmetric_algorithms()
+        .map(|algorithm| (algorithm.name(), algorithm))
+        .collect();
+    field.some_texts()?;
+    field
+        .items()?
+        .iter()
+        .map(|name| name.word(&allowed))
+        .collect()
+}

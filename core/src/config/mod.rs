@@ -1,0 +1,283 @@
+//! The configuration: text (TOML or JSON) in, a validated [`Config`] out.
+//!
+//! What was read here can be used as it is: every name that it mentions exists, every key could be loaded, every number
+//! is within its bounds. No file is opened: the caller reads the files that the configuration names.
+
+mod client;
+mod date;
+mod document;
+mod idp;
+mod keys;
+mod policy_text;
+mod reader;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod uri;
+
+pub(crate) use self::client::{AllOr, AssertionAudience, Client, ClientAuth, Sha256, TlsName};
+pub use self::date::Date;
+pub(crate) use self::idp::{Combine, Groups, Idp, SubjectKind};
+pub(crate) use self::keys::Keys;
+pub use self::policy_text::State;
+pub(crate) use self::policy_text::{Connector, Grant, parse_policy};
+pub(crate) use self::settings::{
+    Audit, ColdStart, Compat, Durability, Endpoints, Limits, Replay, SubjectForm, Tokens,
+};
+
+use self::document::Node;
+use self::reader::{Field, Section};
+use crate::directory::Directory;
+use crate::error::Error;
+
+/// A whole configuration, validated.
+#[derive(Debug)]
+pub struct Config {
+    /// Our issuer identifier (RFC 8414), compared byte for byte.
+    pub(crate) issuer: String,
+    /// Our own tenants; empty: `aud_tenant` is not looked at.
+    pub(crate) tenants: Vec<String>,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) tokens: Tokens,
+    pub(crate) limits: Limits,
+    pub(crate) replay: Replay,
+    pub(crate) audit: Option<Audit>,
+    pub(crate) compat: Compat,
+    pub(crate) idps: Vec<Idp>,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) connectors: Vec<Connector>,
+    /// The document that the connectors stand in, and its text.
+    pub(crate) policy_file: String,
+    pub(crate) policy_text: Vec<u8>,
+    pub(crate) directory: Option<Directory>,
+    warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads a configuration. `name` is what the text is called in errors.
+    ///
+    /// `read` gives the content of a file, or says why it cannot; it gets each path as it stands in the text, which is
+    /// relative to the file that the text came from. It is called for the policy, the directory, JWK Sets and signing
+    /// keys.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, with its file, line and key, and what is allowed.
+    pub fn parse(
+        name: &str,
+        text: &str,
+        read: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
+    ) -> Result<Self, Error> {
+        let document = Node::parse(name, text)?;
+        let root = Section::root(
+            name,
+            &document,
+            &[
+                "issuer",
+                "policy",
+                "connectors",
+                "directory",
+                "tenants",
+                "endpoints",
+                "tokens",
+                "limits",
+                "replay",
+                "audit",
+                "compat",
+                "idps",
+                "clients",
+            ],
+        )?;
+        let mut inputs = Inputs {
+            read,
+            warnings: Vec::new(),
+        };
+
+        let issuer = uri::issuer(&root.required("issuer", "our issuer identifier, an https URL")?)?;
+        let limits = Limits::read(&root)?;
+        let idps = Idp::read_all(&root, &issuer, &limits, &mut inputs)?;
+        let client_sections = Client::sections(&root)?;
+        let client_ids = Client::ids(&client_sections)?;
+        let idp_refs: Vec<&Idp> = idps.iter().collect();
+        let policy = Policy::read(&root, text, &idp_refs, &client_ids, &mut inputs)?;
+        let connector_ids: Vec<&str> = policy
+            .connectors
+            .iter()
+            .map(|connector| connector.id.as_str())
+            .collect();
+        let clients = client_sections
+            .iter()
+            .zip(client_ids)
+            .map(|(section, id)| Client::read(section, id, &connector_ids, &idps, &mut inputs))
+            .collect::<Result<_, _>>()?;
+
+        let mut config = Self {
+            endpoints: Endpoints::read(&root, &issuer)?,
+            tenants: root.texts("tenants")?,
+            tokens: Tokens::read(&root, &mut inputs)?,
+            replay: Replay::read(&root, &mut inputs)?,
+            audit: Audit::read(&root, &mut inputs)?,
+            compat: Compat::read(&root, &mut inputs)?,
+            directory: directory(&root, &idps, &mut inputs)?,
+            issuer,
+            limits,
+            idps,
+            clients,
+            connectors: policy.connectors,
+            policy_file: policy.file,
+            policy_text: policy.text,
+            warnings: inputs.warnings,
+        };
+        let of_defaults = default_resource_warnings(name, &config.idps, &config.connectors);
+        config.warnings.extend(of_defaults);
+        Ok(config)
+    }
+
+    /// What is allowed and still deserves a look: each names its place.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The ids of the enabled connectors whose `review_by` lies before the UTC date of `now`, in seconds since 1970.
+    pub fn overdue(&self, now: i64) -> Vec<String> {
+        let today = Date::from_unix(now);
+        self.connectors
+            .iter()
+            .filter(|connector| connector.state == State::Enabled)
+            .filter(|connector| connector.review_by.is_some_and(|date| date < today))
+            .map(|connector| connector.id.clone())
+            .collect()
+    }
+}
+
+/// What comes in beside the text, and what is to be said about it.
+struct Inputs<'r> {
+    read: &'r mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
+    warnings: Vec<String>,
+}
+
+impl Inputs<'_> {
+    /// The content of the file that `field` names.
+    fn file(&mut self, field: &Field<'_>) -> Result<Vec<u8>, Error> {
+        let path = field.text()?;
+        (self.read)(path).map_err(|why| field.error(format!("cannot read `{path}`: {why}")))
+    }
+
+    /// Keeps what would be an error, were it not allowed, as a warning.
+    fn warn(&mut self, what: &Error) {
+        self.warnings.push(what.to_string());
+    }
+}
+
+/// The policy of a configuration, wherever it stands.
+struct Policy {
+    connectors: Vec<Connector>,
+    file: String,
+    text: Vec<u8>,
+}
+
+impl Policy {
+    fn read(
+        root: &Section<'_>,
+        text: &str,
+        idps: &[&Idp],
+        client_ids: &[String],
+        inputs: &mut Inputs<'_>,
+    ) -> Result<Self, Error> {
+        let (key, field) = root.exactly_one(&["policy", "connectors"])?;
+        if key == "connectors" {
+            return Ok(Self {
+                connectors: policy_text::read_connectors(root, idps, client_ids)?,
+                file: root.file().to_owned(),
+                text: text.as_bytes().to_vec(),
+            });
+        }
+        let file = field.text()?;
+        let text = inputs.file(&field)?;
+        let utf8 =
+            str::from_utf8(&text).map_err(|_| field.error(format!("`{file}` is not UTF-8")))?;
+        Ok(Self {
+            connectors: policy_text::parse_connectors(file, utf8, idps, client_ids)?,
+            file: file.to_owned(),
+            text,
+        })
+    }
+}
+
+fn directory(
+    root: &Section<'_>,
+    idps: &[Idp],
+    inputs: &mut Inputs<'_>,
+) -> Result<Option<Directory>, Error> {
+    let user = idps.iter().find(|idp| idp.groups.directory);
+    let Some(field) = root.optional("directory") else {
+        if let Some(idp) = user {
+            inputs.warn(&Error::new(
+                root.file(),
+                Some(idp.line),
+                "",
+                format!(
+                    "people of `{}` are unknown until a directory is put",
+                    idp.issuer
+                ),
+            ));
+        }
+        return Ok(None);
+    };
+    let file = field.text()?;
+    let text = inputs.file(&field)?;
+    if user.is_none() {
+        inputs.warn(&field.error("no IdP uses it; `groups.directory = true` does"));
+    }
+    let is_csv = file
+        .rsplit_once('.')
+        .is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("csv"));
+    let directory = if is_csv {
+        Directory::from_csv(file, &text)
+    } else {
+        Directory::from_json(file, &text)
+    };
+    directory.map(Some)
+}
+
+/// Warnings about what assertions without `resource` are for: a default that nothing serves, and the only resource of
+/// the only enabled connector, which stops being the default when another one is enabled.
+fn default_resource_warnings(file: &str, idps: &[Idp], connectors: &[Connector]) -> Vec<String> {
+    let mut enabled = connectors
+        .iter()
+        .filter(|connector| connector.state == State::Enabled);
+    let only = match (enabled.next(), enabled.next()) {
+        (Some(only), None) => only.resources.as_slice(),
+        _ => &[],
+    };
+    let next = connectors
+        .iter()
+        .find(|c| matches!(c.state, State::Planned | State::Suspended));
+    let warning = |idp: &Idp| {
+        let message = match (&idp.default_resource, only, next) {
+            (Some(resource), _, _) => {
+                if connectors
+                    .iter()
+                    .any(|connector| connector.resources.contains(resource))
+                {
+                    return None;
+                }
+                format!(
+                    "no connector has `{resource}`, the `default_resource` of `{}`",
+                    idp.issuer
+                )
+            }
+            (None, [resource], Some(next)) => format!(
+                "assertions of `{}` without `resource` go to `{resource}`; \
+                 enabling a second connector (`{}`) takes that default away",
+                idp.issuer, next.id
+            ),
+            _ => return None,
+        };
+        Some(Error::new(file, Some(idp.line), "", message).to_string())
+    };
+    idps.iter()
+        .filter(|idp| idp.enabled)
+        .filter_map(warning)
+        .collect()
+}

@@ -1,0 +1,430 @@
+//! The sections that set up the server itself: endpoints, tokens, limits, replay, audit, compat.
+//!
+//! Every section may be left out except `tokens`, which has the signing keys.
+
+use zeroize::Zeroizing;
+
+use super::Inputs;
+use super::document::Value;
+use super::reader::{Field, Section};
+use super::uri;
+use crate::alg::Algorithm;
+use crate::error::Error;
+use crate::key::SigningKey;
+use crate::reason::OAuthError;
+
+/// Where the endpoints are: absolute URLs.
+#[derive(Debug)]
+pub(crate) struct Endpoints {
+    pub(crate) token: String,
+    pub(crate) jwks: String,
+    pub(crate) revoke: String,
+    pub(crate) introspect: String,
+    pub(crate) authorize: String,
+}
+
+impl Endpoints {
+    /// Reads `endpoints`; what is left out is the issuer, a slash, and the name.
+    pub(super) fn read(root: &Section<'_>, issuer: &str) -> Result<Self, Error> {
+        let section = root.section(
+            "endpoints",
+            &["token", "jwks", "revoke", "introspect", "authorize"],
+        )?;
+        let url = |name: &str| match section.optional(name) {
+            Some(field) => uri::endpoint(&field),
+            None => Ok(format!(
+                "{}/{name}",
+                issuer.strip_suffix('/').unwrap_or(issuer)
+            )),
+        };
+        Ok(Self {
+            token: url("token")?,
+            jwks: url("jwks")?,
+            revoke: url("revoke")?,
+            introspect: url("introspect")?,
+            authorize: url("authorize")?,
+        })
+    }
+}
+
+/// How access tokens are made.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    /// What `keys[0]` signs with.
+    pub(crate) algorithm: Algorithm,
+    /// How long a token lives, in seconds.
+    pub(crate) ttl_s: i64,
+    /// The first signs; all verify. Never empty.
+    pub(crate) keys: Vec<SigningKey>,
+    /// Whether a token carries the person's email address.
+    pub(crate) email: bool,
+}
+
+impl Tokens {
+    /// Reads `tokens` and the key files that it names.
+    pub(super) fn read(root: &Section<'_>, inputs: &mut Inputs<'_>) -> Result<Self, Error> {
+        let section = root.section("tokens", &["algorithm", "ttl_s", "keys", "email"])?;
+        let algorithm = section.word(
+            "algorithm",
+            &[
+                ("EdDSA", Algorithm::EdDSA),
+                ("ES256", Algorithm::ES256),
+                ("RS256", Algorithm::RS256),
+                ("HS256", Algorithm::HS256),
+            ],
+            Algorithm::EdDSA,
+        )?;
+        let keys = section.required("keys", KEYS)?;
+        Ok(Self {
+            algorithm,
+            ttl_s: section.integer("ttl_s", 1..=86_400, 3600)?,
+            keys: signing_keys(&keys, algorithm, inputs)?,
+            email: section.boolean("email", false)?,
+        })
+    }
+}
+
+/// What `tokens.keys` may be.
+const KEYS: &str = "a list of files, each one private JWK, or \"ephemeral\"";
+
+fn signing_keys(
+    keys: &Field<'_>,
+    algorithm: Algorithm,
+    inputs: &mut Inputs<'_>,
+) -> Result<Vec<SigningKey>, Error> {
+    match &keys.node().value {
+        Value::String(word) if word == "ephemeral" => {
+            inputs.warn(&keys.error(
+                "the signing key is made at start and kept nowhere; a restart makes every access token invalid",
+            ));
+            let key =
+                SigningKey::generate(algorithm).map_err(|error| keys.error(error.to_string()))?;
+            return Ok(vec![key]);
+        }
+        Value::String(text) => {
+            return Err(keys.error(format!("`{text}` is neither; allowed: {KEYS}")));
+        }
+        _ => {}
+    }
+    let files = keys.items()?;
+    if files.is_empty() {
+        return Err(keys.error(format!("must not be empty; allowed: {KEYS}")));
+    }
+    let mut loaded: Vec<SigningKey> = Vec::with_capacity(files.len());
+    for file in &files {
+        let text = Zeroizing::new(inputs.file(file)?);
+        let key = SigningKey::from_jwk(&text).map_err(|error| {
+            file.error(format!("`{}`: {error}", file.text().unwrap_or_default()))
+        })?;
+        if loaded.is_empty() && key.algorithm() != algorithm {
+            return Err(file.error(format!(
+                "the first key signs, so it must be for `tokens.algorithm` {}; this one is for {}",
+                algorithm.name(),
+                key.algorithm().name()
+            )));
+        }
+        if loaded.iter().any(|other| other.kid() == key.kid()) {
+            return Err(file.error(format!("another key has the same `kid`, `{}`", key.kid())));
+        }
+        loaded.push(key);
+    }
+    Ok(loaded)
+}
+
+/// What is refused for its size or age.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// How far clocks may differ, in seconds.
+    pub(crate) leeway_s: i64,
+    /// How long an assertion may live, and how old it may be, in seconds.
+    pub(crate) max_lifetime_s: i64,
+    pub(crate) max_assertion_bytes: usize,
+    pub(crate) max_body_bytes: usize,
+    pub(crate) max_act_depth: usize,
+    pub(crate) max_jti_chars: usize,
+}
+
+/// `max_lifetime_s`, here and for one IdP.
+pub(super) const LIFETIME_S: std::ops::RangeInclusive<i64> = 1..=3600;
+
+impl Limits {
+    /// Reads `limits`.
+    pub(super) fn read(root: &Section<'_>) -> Result<Self, Error> {
+        let section = root.section(
+            "limits",
+            &[
+                "leeway_s",
+                "max_lifetime_s",
+                "max_assertion_bytes",
+                "max_body_bytes",
+                "max_act_depth",
+                "max_jti_chars",
+            ],
+        )?;
+        let size = |key: &str, range, default| {
+            // The ranges are small and positive, so every number within them fits.
+            section
+                .integer(key, range, default)
+                .map(|number| usize::try_from(number).unwrap_or(usize::MAX))
+        };
+        let limits = Self {
+            leeway_s: section.integer("leeway_s", 0..=300, 30)?,
+            max_lifetime_s: section.integer("max_lifetime_s", LIFETIME_S, 300)?,
+            max_assertion_bytes: size("max_assertion_bytes", 256..=1_048_576, 16_384)?,
+            max_body_bytes: size("max_body_bytes", 1024..=16_777_216, 65_536)?,
+            max_act_depth: size("max_act_depth", 0..=32, 5)?,
+            max_jti_chars: size("max_jti_chars", 16..=1024, 256)?,
+        };
+        if limits.max_body_bytes < limits.max_assertion_bytes {
+            return Err(section.error(format!(
+                "max_body_bytes ({}) must not be below max_assertion_bytes ({}): a body carries an assertion",
+                limits.max_body_bytes, limits.max_assertion_bytes
+            )));
+        }
+        Ok(limits)
+    }
+}
+
+/// The single-use memory. It is in this process; no other store is part of this build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Replay {
+    /// Memory for it, at most, in bytes.
+    pub(crate) max_bytes: u64,
+    pub(crate) cold_start: ColdStart,
+}
+
+/// What happens to assertions that were issued before the memory began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ColdStart {
+    /// They are refused for one lifetime: they may have been used before.
+    RefuseOlder,
+    /// They are accepted, once more if they were used before.
+    Accept,
+}
+
+impl Replay {
+    /// Reads `replay`.
+    pub(super) fn read(root: &Section<'_>, inputs: &mut Inputs<'_>) -> Result<Self, Error> {
+        let section = root.section("replay", &["store", "max_bytes", "cold_start"])?;
+        if let Some(store) = section.optional("store") {
+            let word = store.word(&[
+                ("memory", None),
+                ("file", Some("file")),
+                ("redis", Some("redis")),
+            ])?;
+            if let Some(word) = word {
+                return Err(store.error(format!(
+                    "`{word}` is not available in this build; available: memory"
+                )));
+            }
+        }
+        let max_bytes = section
+            .optional("max_bytes")
+            .map_or(Ok(512 << 20), |field| size(&field))?;
+        let cold_start = match section.optional("cold_start") {
+            None => ColdStart::RefuseOlder,
+            Some(field) => {
+                let cold_start = field.word(&[
+                    ("refuse_older", ColdStart::RefuseOlder),
+                    ("accept", ColdStart::Accept),
+                ])?;
+                if cold_start == ColdStart::Accept {
+                    inputs.warn(&field.error(
+                        "after a restart an assertion that was used before is accepted again",
+                    ));
+                }
+                cold_start
+            }
+        };
+        Ok(Self {
+            max_bytes,
+            cold_start,
+        })
+    }
+}
+
+/// A size: bytes as a number, or text as in `512 MiB`. 4 KiB to 1 TiB.
+fn size(field: &Field<'_>) -> Result<u64, Error> {
+    const ALLOWED: &str = "allowed: 4 KiB to 1 TiB, as bytes or as in `512 MiB` (B, KiB, MiB, GiB)";
+    let (written, bytes) = match &field.node().value {
+        Value::Integer(number) => (number.to_string(), u64::try_from(*number).ok()),
+        Value::String(text) => (text.clone(), parse_size(text)),
+        _ => return Err(field.type_error("a size")),
+    };
+    bytes
+        .filter(|bytes| (4 << 10..=1 << 40).contains(bytes))
+        .ok_or_else(|| field.error(format!("`{written}` is not such a size; {ALLOWED}")))
+}
+
+fn parse_size(text: &str) -> Option<u64> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at_checked(unit_at)?;
+    let unit: u64 = match unit.strip_prefix(' ').unwrap_or(unit) {
+        "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// The record of exchanges, as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Audit {
+    /// `audit = "off"`: said aloud.
+    Off,
+    /// A record in a directory.
+    Record {
+        path: String,
+        durability: Durability,
+        subject: SubjectForm,
+    },
+}
+
+/// How an answer waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// The record is on disk before the answer.
+    Sync,
+    /// The answer precedes the disk by at most this many milliseconds.
+    GroupMs(u32),
+    /// The answer waits for nothing.
+    Async,
+}
+
+/// How the record names a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SubjectForm {
+    Plain,
+    Hmac,
+    Omit,
+}
+
+impl Audit {
+    /// Reads `audit`; none when it is left out.
+    pub(super) fn read(root: &Section<'_>, inputs: &mut Inputs<'_>) -> Result<Option<Self>, Error> {
+        let Some(field) = root.optional("audit") else {
+            return Ok(None);
+        };
+        match &field.node().value {
+            Value::String(word) if word == "off" => return Ok(Some(Self::Off)),
+            Value::Table(_) => {}
+            Value::String(word) => {
+                return Err(field.error(format!(
+                    "unknown value `{word}`; allowed: a table, or \"off\""
+                )));
+            }
+            _ => return Err(field.type_error("a table, or \"off\"")),
+        }
+        let section = field.section(&["path", "durability", "subject"])?;
+        let path = section.required("path", "the directory of the record")?;
+        let audit = Self::Record {
+            path: path.text()?.to_owned(),
+            durability: section
+                .optional("durability")
+                .map_or(Ok(Durability::Sync), |field| durability(&field))?,
+            subject: section.word(
+                "subject",
+                &[
+                    ("plain", SubjectForm::Plain),
+                    ("hmac", SubjectForm::Hmac),
+                    ("omit", SubjectForm::Omit),
+                ],
+                SubjectForm::Plain,
+            )?,
+        };
+        inputs.warn(&path.error("no record is kept on disk yet"));
+        Ok(Some(audit))
+    }
+}
+
+fn durability(field: &Field<'_>) -> Result<Durability, Error> {
+    const ALLOWED: &str = "sync, async, { group_ms = N }";
+    match &field.node().value {
+        Value::String(word) => match word.as_str() {
+            "sync" => Ok(Durability::Sync),
+            "async" => Ok(Durability::Async),
+            _ => Err(field.error(format!("unknown value `{word}`; allowed: {ALLOWED}"))),
+        },
+        Value::Table(_) => {
+            let section = field.section(&["group_ms"])?;
+            let group_ms = section
+                .required("group_ms", "1 to 60000")?
+                .integer(1..=60_000)?;
+            Ok(Durability::GroupMs(
+                u32::try_from(group_ms).unwrap_or(u32::MAX),
+            ))
+        }
+        _ => Err(field.type_error(&format!("one of: {ALLOWED}"))),
+    }
+}
+
+/// Where specifications and peers differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Compat {
+    /// The code for a resource that is not served: `invalid_grant` or `invalid_target`.
+    pub(crate) resource_mismatch: OAuthError,
+    /// The code for a person without access: `access_denied` or `invalid_grant`.
+    pub(crate) missing_access: OAuthError,
+    /// Accepted as `aud` beside the issuer, byte for byte.
+    pub(crate) audience_aliases: Vec<String>,
+}
+
+impl Compat {
+    /// Reads `compat`.
+    pub(super) fn read(root: &Section<'_>, inputs: &mut Inputs<'_>) -> Result<Self, Error> {
+        let section = root.section(
+            "compat",
+            &["resource_mismatch", "missing_access", "audience_aliases"],
+        )?;
+        let resource_mismatch = [OAuthError::InvalidGrant, OAuthError::InvalidTarget];
+        let missing_access = [OAuthError::AccessDenied, OAuthError::InvalidGrant];
+        let compat = Self {
+            resource_mismatch: section.word(
+                "resource_mismatch",
+                &resource_mismatch.map(|error| (error.as_str(), error)),
+                OAuthError::InvalidGrant,
+            )?,
+            missing_access: section.word(
+                "missing_access",
+                &missing_access.map(|error| (error.as_str(), error)),
+                OAuthError::AccessDenied,
+            )?,
+            audience_aliases: section.texts("audience_aliases")?,
+        };
+        if let Some(field) = section.optional("audience_aliases")
+            && !compat.audience_aliases.is_empty()
+        {
+            inputs.warn(&field.error(format!(
+                "assertions for another audience are accepted: {}",
+                compat.audience_aliases.join(", ")
+            )));
+        }
+        Ok(compat)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_binary_units() {
+        for (text, bytes) in [
+            ("512 MiB", Some(512 << 20)),
+            ("4KiB", Some(4096)),
+            ("7 B", Some(7)),
+            ("2 GiB", Some(2 << 30)),
+            ("512", None),
+            ("512 MB", None),
+            ("512  MiB", None),
+            ("-1 B", None),
+            ("MiB", None),
+            ("", None),
+            ("99999999999999999 GiB", None),
+        ] {
+            assert_eq!(parse_size(text), bytes, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,590 @@
+//! The exchange: an ID-JAG goes in, the policy decides, an access token comes out, and a record stays.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::access_token::{TokenCache, VerifiedToken};
+use crate::assertion::{Plausible, Presented, Slot, TYP};
+use crate::base64url;
+use crate::config::{self, Config};
+use crate::crypto;
+use crate::directory::Directory;
+use crate::error::Error;
+use crate::grant::{Asked, Grant};
+use crate::json::Parser;
+use crate::jwks::KeySet;
+use crate::mint::Unsigned;
+use crate::policy::Policy;
+use crate::reason::{Reason, Refusal};
+use crate::record::{Event, NoRecord, Receipt, Record};
+use crate::replay::{Claim, Claimed, MemoryReplay, Purpose, ReplayKey, ReplayStats, ReplayStore};
+use crate::revoked::Revocation;
+use crate::snapshot::{Loaded, Snapshot};
+use crate::state::State;
+use crate::time::{Clock, Monotone, SystemClock};
+
+/// One request to exchange an ID-JAG (RFC 7523 section 2.1). The client was authenticated by the caller.
+#[derive(Clone, Copy, Default)]
+pub struct Request<'a> {
+    /// The `assertion` parameter.
+    pub assertion: &'a [u8],
+    /// The authenticated client.
+    pub client_id: &'a str,
+    /// The `resource` parameters; empty: not asked.
+    pub resource: &'a [&'a str],
+    /// The `scope` parameter; `None` or empty: not asked.
+    pub scope: Option<&'a str>,
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("assertion", &format_args!(".."))
+            .field("client_id", &self.client_id)
+            .field("resource", &self.resource)
+            .field("scope", &self.scope)
+            .finish()
+    }
+}
+
+/// A token that was issued.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Issued {
+    access_token: String,
+    expires_in_s: i64,
+    scope: String,
+    resource: Arc<str>,
+}
+
+impl Issued {
+    /// The token, for the `access_token` member.
+    pub fn access_token(&self) -> &str {
+        &self.access_token
+    }
+
+    /// The `token_type`.
+    pub const fn token_type(&self) -> &'static str {
+        "Bearer"
+    }
+
+    /// Seconds until it expires, for `expires_in`.
+    pub const fn expires_in_s(&self) -> i64 {
+        self.expires_in_s
+    }
+
+    /// What was granted, for `scope`: tokens separated by spaces, never empty.
+    pub fn scope(&self) -> &str {
+        &self.scope
+    }
+
+    /// What it is for, for `resource`.
+    pub fn resource(&self) -> &str {
+        &self.resource
+    }
+}
+
+impl fmt::Debug for Issued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issued")
+            .field("access_token", &format_args!(".."))
+            .field("expires_in_s", &self.expires_in_s)
+            .field("scope", &self.scope)
+            .field("resource", &self.resource)
+            .finish()
+    }
+}
+
+/// An exchange that was decided in the client's favour: the `jti` is spent, the record is queued, nothing is signed.
+///
+/// Dropping it issues nothing; the `jti` stays spent.
+#[must_use = "the jti is spent; `finish` signs the token"]
+pub struct Pending {
+    pub(crate) unsigned: Unsigned,
+    pub(crate) expires_in_s: i64,
+    pub(crate) scope: String,
+    pub(crate) resource: Arc<str>,
+    pub(crate) record: Arc<dyn Record>,
+    pub(crate) receipt: Receipt,
+}
+
+impl Pending {
+    /// Signs, waits until the record is as durable as it promises, and hands the token out.
+    pub fn finish(mut self) -> Result<Issued, Refusal> {
+        self.unsigned.sign()?;
+        self.hand_out()
+    }
+
+    fn hand_out(self) -> Result<Issued, Refusal> {
+        self.record.wait(self.receipt).map_err(|_| Reason::RecordUnavailable)?;
+        Ok(Issued {
+            access_token: self.unsigned.into_text(),
+            expires_in_s: self.expires_in_s,
+            scope: self.scope,
+            resource: self.resource,
+        })
+    }
+}
+
+/// Finishes many, each refusal staying in its place.
+pub(crate) fn finish_many(many: Vec<Result<Pending, Refusal>>) -> Vec<Result<Issued, Refusal>> {
+    let signatures = Unsigned::signatures(many.iter().flatten().map(|pending| &pending.unsigned));
+    let mut signatures = signatures.into_iter();
+    many.into_iter()
+        .map(|pending| {
+            let mut pending = pending?;
+            // As many signatures as there are to be had; a missing one would refuse.
+            let signature = signatures.next().ok_or(Reason::SigningFailed)??;
+            pending.unsigned.sign_with(&signature);
+            pending.hand_out()
+        })
+        .collect()
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending")
+            .field("scope", &self.scope)
+            .field("resource", &self.resource)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Counters and sizes, for a dashboard.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Exchanges that were granted.
+    pub granted: u64,
+    /// Exchanges that were refused.
+    pub refused: u64,
+    /// The single-use store.
+    pub replay: ReplayStats,
+    /// People in the directory.
+    pub people: usize,
+    /// The SHA-256 of the policy's text, in hexadecimal.
+    pub policy_digest: String,
+    /// How often keys, policy, directory, clients or revocations have changed, counted from 1.
+    pub generation: u64,
+}
+
+/// The engine: takes ID-JAGs, mints access tokens, verifies them. Shared by any number of threads.
+pub struct Exchange {
+    pub(crate) state: Snapshot<State>,
+    pub(crate) replay: Box<dyn ReplayStore>,
+    pub(crate) record: Arc<dyn Record>,
+    clock: Box<dyn Clock>,
+    seen: Monotone,
+    pub(crate) began: i64,
+    tokens: TokenCache,
+    granted: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// What an [`Exchange`] is built from, beside its configuration.
+pub struct Builder {
+    config: Config,
+    clock: Box<dyn Clock>,
+    record: Arc<dyn Record>,
+    replay: Option<Box<dyn ReplayStore>>,
+}
+
+impl Builder {
+    /// Another clock than the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Who takes the record of each exchange. Nobody by default.
+    #[must_use]
+    pub fn record(mut self, record: Arc<dyn Record>) -> Self {
+        self.record = record;
+        self
+    }
+
+    /// Another single-use store than memory.
+    #[must_use]
+    pub fn replay(mut self, store: Box<dyn ReplayStore>) -> Self {
+        self.replay = Some(store);
+        self
+    }
+
+    /// The engine. Starts no thread and opens no file.
+    pub fn build(self) -> Result<Exchange, Error> {
+        let replay = self
+            .replay
+            .unwrap_or_else(|| Box::new(MemoryReplay::new(self.config.replay.max_bytes)));
+        let began = self.clock.now();
+        Ok(Exchange {
+            state: Snapshot::new(State::new(self.config)?),
+            replay,
+            record: self.record,
+            clock: self.clock,
+            seen: Monotone::new(began),
+            began,
+            tokens: TokenCache::new(),
+            granted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        })
+    }
+}
+
+/// What a thread needs for one request after another.
+#[derive(Default)]
+pub(crate) struct Workspace {
+    pub(crate) parser: Parser,
+    pub(crate) slot: Slot,
+    pub(crate) json: String,
+    pub(crate) jti: JtiSource,
+}
+
+/// Draws `jti`s for tokens: 128 bits each, the system asked for 32 at a time.
+#[derive(Default)]
+pub(crate) struct JtiSource {
+    pool: Vec<u8>,
+    /// A child of `fork` has its parent's pool and must not use it.
+    process: u32,
+}
+
+/// A token's `jti`: 22 characters.
+pub(crate) type Jti = String;
+
+impl JtiSource {
+    const BYTES: usize = 16;
+    const DRAWN_AT_ONCE: usize = 32;
+
+    /// Writes the next `jti` into `out`.
+    pub(crate) fn draw(&mut self, out: &mut Jti) -> Result<(), Reason> {
+        let process = std::process::id();
+        if self.pool.len() < Self::BYTES || self.process != process {
+            self.process = process;
+            self.pool.resize(Self::BYTES * Self::DRAWN_AT_ONCE, 0);
+            if crypto::random(&mut self.pool).is_err() {
+                self.pool.clear();
+                return Err(Reason::SigningFailed);
+            }
+        }
+        let at = self.pool.len() - Self::BYTES;
+        out.clear();
+        base64url::encode_append(self.pool.get(at..).unwrap_or_default(), out);
+        self.pool.truncate(at);
+        Ok(())
+    }
+}
+
+thread_local! {
+    static WORKSPACE: RefCell<Workspace> = RefCell::default();
+}
+
+/// Lends the thread's workspace; a clock or store that calls back into the engine gets one of its own.
+pub(crate) fn with_workspace<R>(work: impl FnOnce(&mut Workspace) -> R) -> R {
+    WORKSPACE.with(|cell| match cell.try_borrow_mut() {
+        Ok(mut workspace) => work(&mut workspace),
+        Err(_) => work(&mut Workspace::default()),
+    })
+}
+
+impl Exchange {
+    /// The engine with the system's clock, single use in memory, and no record.
+    ///
+    /// # Errors
+    ///
+    /// None that [`Config::parse`] lets through, at present.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        Self::builder(config).build()
+    }
+
+    /// The same, with other parts.
+    pub fn builder(config: Config) -> Builder {
+        Builder {
+            config,
+            clock: Box::new(SystemClock),
+            record: Arc::new(NoRecord),
+            replay: None,
+        }
+    }
+
+    /// Exchanges an assertion for an access token: [`decide`](Self::decide) and [`Pending::finish`] in a row.
+    ///
+    /// Costs one verification and one signature, and about 2 us beside.
+    pub fn exchange(&self, request: &Request<'_>) -> Result<Issued, Refusal> {
+        self.decide(request, self.clock.now())?.finish()
+    }
+
+    /// Decides: does every check, spends the `jti`, queues the record. `now` is in seconds since 1970; a time before
+    /// one that was seen already counts as that one.
+    pub fn decide(&self, request: &Request<'_>, now: i64) -> Result<Pending, Refusal> {
+        with_workspace(|workspace| {
+            let now = self.seen.at_least(now);
+            let state = self.state.load();
+            let mut event = state.event(request, now);
+            let decided = self.decide_noting(&state, request, now, workspace, &mut event);
+            self.conclude(&state, decided, event)
+        })
+    }
+
+    fn decide_noting<'a>(
+        &self,
+        state: &'a State,
+        request: &Request<'a>,
+        now: i64,
+        workspace: &'a mut Workspace,
+        event: &mut Event<'a>,
+    ) -> Result<Pending, Reason> {
+        let Workspace {
+            parser,
+            slot,
+            json,
+            jti,
+        } = workspace;
+        let rules = state.rules(now, self.began);
+        let presented = Presented::read(request.assertion, TYP, rules.limits.max_assertion_bytes, parser, slot)?;
+        let plausible = Plausible::check(&presented, request.client_id, &rules, event)?;
+        let assertion = plausible.verify()?;
+        event.signature_valid = true;
+        let grant = Grant::decide(assertion, request.asked(), state.book(), event)?;
+        let claim = claim_of(&grant, rules.limits.leeway_s);
+        event.jti_hash = *claim.key.as_bytes();
+        let mut claimed = [Claimed::Unavailable];
+        self.replay.claim(&[claim], now, &mut claimed);
+        let [claimed] = claimed;
+        event.reused = accept_claim(&grant, claimed)?;
+        self.compose(state, &grant, now, event, jti, json)
+    }
+
+    /// Writes the token but its signature, and queues the record of it.
+    pub(crate) fn compose(
+        &self,
+        state: &State,
+        grant: &Grant<'_, '_, '_>,
+        now: i64,
+        event: &Event<'_>,
+        jtis: &mut JtiSource,
+        json: &mut String,
+    ) -> Result<Pending, Reason> {
+        let minter = &state.server.minter;
+        let scope = grant.scopes.print(&grant.connector.scopes);
+        let mut jti = Jti::new();
+        jtis.draw(&mut jti)?;
+        let unsigned = minter.compose(grant, &scope, now, &jti, json);
+        let receipt = self
+            .record
+            .queue(&Event {
+                scope_granted: &scope,
+                groups_matched: grant.matching.groups(),
+                rule: grant.matching.rule.map(|rule| (state.policy.file(), rule.line)),
+                token_jti: &jti,
+                token_expires_at: now.saturating_add(minter.ttl_s()),
+                ..event.clone()
+            })
+            .map_err(|_| Reason::RecordUnavailable)?;
+        Ok(Pending {
+            unsigned,
+            expires_in_s: minter.ttl_s(),
+            scope,
+            resource: Arc::clone(grant.resource),
+            record: Arc::clone(&self.record),
+            receipt,
+        })
+    }
+
+    /// Counts, and records a refusal.
+    pub(crate) fn conclude<T>(
+        &self,
+        state: &State,
+        decided: Result<T, Reason>,
+        event: Event<'_>,
+    ) -> Result<T, Refusal> {
+        let reason = match decided {
+            Ok(accepted) => {
+                self.granted.fetch_add(1, Ordering::Relaxed);
+                return Ok(accepted);
+            }
+            Err(reason) => reason,
+        };
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        let refusal = state.refusal(reason);
+        let recorded = self.record.queue(&Event {
+            refusal: Some(refusal),
+            ..event
+        });
+        // Whatever the reason was: what cannot be recorded is answered with 503.
+        Err(recorded.map_or_else(|_| state.refusal(Reason::RecordUnavailable), |_| refusal))
+    }
+
+    /// Verifies an access token that this server minted, for `resource`, as of now.
+    ///
+    /// Never answers from signature and expiry alone: see [`VerifiedToken`]. The first time costs one verification and
+    /// about 1.5 us, later about 0.3 us.
+    pub fn verify(&self, token: &[u8], resource: &str) -> Result<Arc<VerifiedToken>, Refusal> {
+        with_workspace(|workspace| {
+            let state = self.state.load();
+            let today = state.today(self.now());
+            self.tokens
+                .verify(token, resource, &today, &mut workspace.parser, &mut workspace.slot)
+                .map_err(Refusal::from)
+        })
+    }
+
+    /// Replaces the keys of one IdP. Keys that cannot be used are left out; see [`KeySet::problems`].
+    pub fn put_jwks(&self, issuer: &str, jwks: &[u8]) -> Result<(), Error> {
+        let refused = |why: String| Error::new(issuer, None, "", why);
+        self.state.update(|state| {
+            let trusted = state
+                .keyring
+                .trusted(issuer)
+                .ok_or_else(|| refused("is not a configured IdP".to_owned()))?;
+            let keys = KeySet::parse(jwks, &trusted.idp.algorithms).map_err(|why| refused(why.to_string()))?;
+            if keys.is_empty() {
+                return Err(refused("the key set has no key that can be used".to_owned()));
+            }
+            let keyring = state
+                .keyring
+                .with_keys(issuer, keys)
+                .ok_or_else(|| refused("is not a configured IdP".to_owned()))?;
+            Ok(State {
+                keyring,
+                ..state.next()
+            })
+        })
+    }
+
+    /// Replaces the directory.
+    pub fn put_directory(&self, directory: Directory) {
+        let directory = Arc::new(directory);
+        self.change(|state| State {
+            directory,
+            ..state.next()
+        });
+    }
+
+    /// Replaces the policy by what `text` says, in the form of `policy.toml`. A text with a fault changes nothing.
+    pub fn put_policy(&self, file: &str, text: &str) -> Result<(), Error> {
+        self.state.update(|state| {
+            let idps: Vec<_> = state.keyring.idps().collect();
+            let clients: Vec<_> = state.clients.all().collect();
+            let connectors = config::parse_policy(file, text, &idps, &clients)?;
+            Ok(State {
+                policy: Arc::new(Policy::compile(file, text.as_bytes(), &connectors)),
+                ..state.next()
+            })
+        })
+    }
+
+    /// Replaces everything that the configuration names but the single-use store. Revocations stay.
+    pub fn reload(&self, config: Config) -> Result<(), Error> {
+        self.state.update(|state| {
+            Ok(State {
+                generation: state.generation.wrapping_add(1),
+                revoked: Arc::clone(&state.revoked),
+                ..State::new(config)?
+            })
+        })
+    }
+
+    /// Revokes as of now: tokens issued until now end at the next [`verify`](Self::verify), and new exchanges are
+    /// refused until [`lift`](Self::lift).
+    pub fn revoke(&self, revocation: &Revocation<'_>) {
+        let now = self.now();
+        self.change(|state| State {
+            revoked: Arc::new(state.revoked.expired_dropped(now).with(revocation, now)),
+            ..state.next()
+        });
+    }
+
+    /// Lets new exchanges through again. Tokens that were revoked stay revoked.
+    pub fn lift(&self, revocation: &Revocation<'_>) {
+        self.change(|state| State {
+            revoked: Arc::new(state.revoked.lifted(revocation)),
+            ..state.next()
+        });
+    }
+
+    /// The JWK set of our public keys, as JSON (RFC 7517 section 5).
+    pub fn jwks(&self) -> String {
+        self.state.load().server.keys.public_jwks()
+    }
+
+    /// What the configuration allows and still deserves a look.
+    pub fn warnings(&self) -> Vec<String> {
+        self.state.load().server.warnings.clone()
+    }
+
+    /// Counters and sizes.
+    pub fn stats(&self) -> Stats {
+        let state = self.state.load();
+        Stats {
+            granted: self.granted.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            replay: self.replay.stats(),
+            people: state.directory.len(),
+            policy_digest: state.policy.digest().to_owned(),
+            generation: state.generation,
+        }
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        self.seen.at_least(self.clock.now())
+    }
+
+    pub(crate) fn load(&self) -> Loaded<State> {
+        self.state.load()
+    }
+
+    fn change(&self, change: impl FnOnce(&State) -> State) {
+        let Ok(()) = self.state.update(|state| Ok::<_, std::convert::Infallible>(change(state)));
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("issuer", &self.state.load().server.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn asked(&self) -> Asked<'a> {
+        Asked {
+            resource: self.resource,
+            scope: self.scope,
+        }
+    }
+}
+
+impl State {
+    /// The record of an exchange of which only the request is known.
+    pub(crate) fn event<'a>(&'a self, request: &Request<'a>, now: i64) -> Event<'a> {
+        Event {
+            at: now,
+            client_id: request.client_id,
+            scope_requested: request.scope,
+            policy_digest: self.policy.digest(),
+            ..Event::default()
+        }
+    }
+}
+
+/// The single use of the assertion behind a grant: kept until it can no longer be accepted by any clock in step.
+pub(crate) fn claim_of(grant: &Grant<'_, '_, '_>, leeway_s: i64) -> Claim {
+    let assertion = &grant.assertion;
+    Claim {
+        key: ReplayKey::new(Purpose::Assertion, assertion.issuer, assertion.tenant, assertion.jti),
+        expires_at: assertion.expires_at.saturating_add(leeway_s.saturating_mul(2)),
+    }
+}
+
+/// Whether a claim lets the exchange go on, and whether it is a reuse.
+pub(crate) fn accept_claim(grant: &Grant<'_, '_, '_>, claimed: Claimed) -> Result<bool, Reason> {
+    match claimed {
+        Claimed::First => Ok(false),
+        Claimed::Seen if !grant.assertion.trusted.idp.single_use => Ok(true),
+        Claimed::Seen => Err(Reason::Replayed),
+        Claimed::Unavailable => Err(Reason::ReplayUnavailable),
+    }
+}

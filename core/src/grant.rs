@@ -1,0 +1,141 @@
+//! A grant: what one person gets through one client at one resource. Made only from an [`Assertion`] and the policy.
+
+use std::sync::Arc;
+
+use crate::assertion::Assertion;
+use crate::claims::details_type;
+use crate::config::{Combine, Idp, State};
+use crate::directory::{Directory, Groups};
+use crate::policy::{Connector, Matching, Policy, narrow};
+use crate::reason::Reason;
+use crate::record::Event;
+use crate::resource;
+use crate::revoked::{Party, Revoked};
+use crate::scope::ScopeSet;
+
+/// What is to be minted.
+pub(crate) struct Grant<'p, 's, 'i> {
+    pub(crate) assertion: Assertion<'p, 's, 'i>,
+    pub(crate) resource: &'s Arc<str>,
+    pub(crate) connector: &'s Connector,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) matching: Matching<'s, 'i>,
+    witness: Witness,
+}
+
+/// Only this file can make one.
+struct Witness;
+
+/// What the request asks for beside the assertion.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'r> {
+    pub(crate) resource: &'r [&'r str],
+    pub(crate) scope: Option<&'r str>,
+}
+
+/// Where access is written down.
+#[derive(Clone, Copy)]
+pub(crate) struct Book<'s> {
+    pub(crate) policy: &'s Policy,
+    pub(crate) directory: &'s Directory,
+    pub(crate) revoked: &'s Revoked,
+}
+
+impl<'p, 's: 'i, 'i> Grant<'p, 's, 'i> {
+    /// Decides: resource, connector, groups, scopes, in this order. `event` notes what was found.
+    pub(crate) fn decide<'e>(
+        assertion: Assertion<'p, 's, 'i>,
+        asked: Asked<'_>,
+        book: Book<'s>,
+        event: &mut Event<'e>,
+    ) -> Result<Self, Reason>
+    where
+        's: 'e,
+    {
+        let Assertion {
+            issuer,
+            tenant,
+            subject,
+            ..
+        } = assertion;
+        let idp = assertion.trusted.idp;
+        let (connector, resource) = resource::choose(
+            book.policy,
+            assertion.resource,
+            idp.default_resource.as_deref(),
+            asked.resource,
+        )?;
+        event.connector = &connector.id;
+        event.resource = resource;
+        if connector.state != State::Enabled {
+            return Err(Reason::ConnectorNotEnabled);
+        }
+        if !assertion.client.connectors.admit(&connector.id) {
+            return Err(Reason::ClientConnectorNotAllowed);
+        }
+        let party = Party {
+            issuer,
+            tenant,
+            subject,
+            client_id: &assertion.client.id,
+            connector: &connector.id,
+        };
+        if book.revoked.blocks(&party) {
+            return Err(Reason::Blocked);
+        }
+        if connector.require_dpop {
+            return Err(Reason::ProofRequired);
+        }
+        let claimed = connector.claimed(assertion.scope)?;
+
+        let listed = groups_listed(book.directory, idp, issuer, tenant, assertion.directory_subject)?;
+        let from_directory = listed.into_iter().flatten();
+        let from_claim = if idp.groups.directory && idp.groups.combine == Combine::Directory {
+            None
+        } else {
+            Some(assertion.groups.names())
+        };
+        let groups = || from_directory.clone().chain(from_claim.clone().into_iter().flatten());
+        let matching = connector.matching(issuer, tenant, groups());
+        if matching.rule.is_none() {
+            let unknown = from_claim.is_some() && assertion.groups.is_overage();
+            return Err(if unknown { Reason::GroupsOverage } else { Reason::GroupRequired });
+        }
+        for element in assertion.authorization_details.and_then(|d| d.array()).into_iter().flatten() {
+            let allowed = details_type(element)
+                .is_some_and(|kind| connector.allows_details(kind, issuer, tenant, groups()));
+            if !allowed {
+                return Err(Reason::AuthorizationDetailsNotAllowed);
+            }
+        }
+        let scopes = narrow(claimed, matching.scopes, asked.scope, &connector.scopes)?;
+        Ok(Self {
+            assertion,
+            resource,
+            connector,
+            scopes,
+            matching,
+            witness: Witness,
+        })
+    }
+}
+
+/// The groups that the directory lists for a person, where the IdP is configured for it. The person must then be
+/// listed and active, whatever else may grant access.
+pub(crate) fn groups_listed<'s>(
+    directory: &'s Directory,
+    idp: &Idp,
+    issuer: &str,
+    tenant: Option<&str>,
+    subject: &str,
+) -> Result<Option<Groups<'s>>, Reason> {
+    if !idp.groups.directory {
+        return Ok(None);
+    }
+    let person = directory.lookup(issuer, tenant, subject).ok_or(Reason::SubjectUnknown)?;
+    if person.active {
+        Ok(Some(person.groups))
+    } else {
+        Err(Reason::SubjectDisabled)
+    }
+}

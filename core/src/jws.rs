@@ -1,0 +1,135 @@
+//! JWS compact form (RFC 7515 sections 3.1, 4.1 and 7.1): three parts, and the members of the header that are read.
+//!
+//! `alg`, `typ` and `kid` are all that is obeyed. `crit`, `b64`, `jwk`, `jku`, `x5u` and `x5c` would change what a
+//! signature covers or where its key comes from, so their presence is a refusal; any other member is ignored.
+
+use crate::alg::Algorithm;
+use crate::json::{Document, JsonError};
+use crate::reason::Reason;
+
+/// Members whose presence refuses the header.
+const NEVER_OBEYED: [&str; 6] = ["crit", "b64", "jwk", "jku", "x5u", "x5c"];
+
+/// A token split at its dots; nothing is decoded yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Compact<'a> {
+    pub(crate) signing_input: &'a [u8],
+    pub(crate) header: &'a [u8],
+    pub(crate) payload: &'a [u8],
+    pub(crate) signature: &'a [u8],
+}
+
+impl<'a> Compact<'a> {
+    /// Splits `token`. Linear, no allocation.
+    pub(crate) fn split(token: &'a [u8]) -> Result<Self, Reason> {
+        let mut dots = token.iter().enumerate().filter(|(_, b)| **b == b'.').map(|(at, _)| at);
+        let (Some(first), Some(second)) = (dots.next(), dots.next()) else {
+            return Err(Reason::AssertionMalformed);
+        };
+        // Five parts are a JWE (RFC 7516 section 7.1); two more dots settle it, however many follow.
+        match (dots.next(), dots.next(), dots.next()) {
+            (None, ..) => {}
+            (Some(_), Some(_), None) => return Err(Reason::AssertionEncrypted),
+            _ => return Err(Reason::AssertionMalformed),
+        }
+        let (signing_input, signature) = token.split_at(second);
+        let (header, payload) = signing_input.split_at(first);
+        Ok(Self {
+            signing_input,
+            header,
+            payload: payload.get(1..).unwrap_or_default(),
+            signature: signature.get(1..).unwrap_or_default(),
+        })
+    }
+}
+
+/// What a header says, borrowed from its decoded text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header<'i> {
+    pub(crate) alg: Algorithm,
+    pub(crate) kid: Option<&'i str>,
+}
+
+impl<'i> Header<'i> {
+    /// Reads the header; its `typ` must be exactly `typ`.
+    pub(crate) fn read(document: &Document<'i, '_>, typ: &str) -> Result<Self, Reason> {
+        let (mut alg, mut kid, mut typ_found) = (None, None, None);
+        for (name, value) in document.object().members() {
+            match name {
+                "alg" => alg = Some(value.string().ok_or(Reason::HeaderNotAllowed)?),
+                "typ" => typ_found = value.string(),
+                "kid" => kid = Some(value.string().ok_or(Reason::HeaderNotAllowed)?),
+                _ if NEVER_OBEYED.contains(&name) => return Err(Reason::HeaderNotAllowed),
+                _ => {}
+            }
+        }
+        if typ_found != Some(typ) {
+            return Err(Reason::TypInvalid);
+        }
+        let alg = alg.and_then(Algorithm::from_name).ok_or(Reason::AlgNotAllowed)?;
+        Ok(Self { alg, kid })
+    }
+}
+
+impl From<JsonError> for Reason {
+    fn from(error: JsonError) -> Self {
+        match error {
+            JsonError::Invalid => Self::JsonInvalid,
+            JsonError::Duplicate => Self::JsonDuplicateMember,
+            JsonError::TooComplex => Self::JsonTooComplex,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Memory, Parser};
+
+    #[test]
+    fn a_token_has_three_parts() {
+        let compact = Compact::split(b"aa.bbb.c").unwrap();
+        assert_eq!(compact.signing_input, b"aa.bbb");
+        assert_eq!((compact.header, compact.payload, compact.signature), (&b"aa"[..], &b"bbb"[..], &b"c"[..]));
+        let empty = Compact::split(b"..").unwrap();
+        assert_eq!((empty.header, empty.payload, empty.signature), (&b""[..], &b""[..], &b""[..]));
+        for (token, reason) in [
+            (&b""[..], Reason::AssertionMalformed),
+            (b"a.b", Reason::AssertionMalformed),
+            (b"a.b.c.d", Reason::AssertionMalformed),
+            (b"a.b.c.d.e", Reason::AssertionEncrypted),
+            (b"a.b.c.d.e.f", Reason::AssertionMalformed),
+            (&[b'.'; 16384], Reason::AssertionMalformed),
+        ] {
+            assert_eq!(Compact::split(token), Err(reason));
+        }
+    }
+
+    fn header(text: &str) -> Result<(Algorithm, Option<String>), Reason> {
+        let mut buffer = text.as_bytes().to_vec();
+        let (mut parser, mut memory) = (Parser::default(), Memory::default());
+        let document = Document::read(&mut buffer, &mut parser, &mut memory)?;
+        let header = Header::read(&document, "oauth-id-jag+jwt")?;
+        Ok((header.alg, header.kid.map(str::to_owned)))
+    }
+
+    #[test]
+    fn only_alg_typ_and_kid_are_obeyed() {
+        let control = r#"{"kid":"k","typ":"oauth-id-jag+jwt","alg":"RS256","x5t":"AA","made":1}"#;
+        assert_eq!(header(control), Ok((Algorithm::RS256, Some("k".into()))));
+        for member in NEVER_OBEYED {
+            let text = format!(r#"{{"{member}":true,"typ":"oauth-id-jag+jwt","alg":"RS256"}}"#);
+            assert_eq!(header(&text), Err(Reason::HeaderNotAllowed), "{member}");
+        }
+        for typ in ["null", "\"JWT\"", "\"application/oauth-id-jag+jwt\"", "\"oauth-id-jag+JWT\"", "1"] {
+            let text = format!(r#"{{"typ":{typ},"alg":"RS256"}}"#);
+            assert_eq!(header(&text), Err(Reason::TypInvalid), "{typ}");
+        }
+        assert_eq!(header(r#"{"alg":"RS256"}"#), Err(Reason::TypInvalid));
+        for alg in ["none", "None", "rs256", "RS1", ""] {
+            let text = format!(r#"{{"typ":"oauth-id-jag+jwt","alg":"{alg}"}}"#);
+            assert_eq!(header(&text), Err(Reason::AlgNotAllowed), "{alg}");
+        }
+        assert_eq!(header(r#"{"typ":"oauth-id-jag+jwt"}"#), Err(Reason::AlgNotAllowed));
+    }
+}

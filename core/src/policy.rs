@@ -1,0 +1,288 @@
+//! The written checklist, compiled: connectors and grants in, a decision out. A pure function of its arguments.
+//!
+//! Nothing is on unless a connector is `enabled` and one of its grants names the person's group (or, said aloud,
+//! everyone). Groups are an argument: where they come from is not known here. Scopes only ever narrow: what is granted
+//! is the intersection of the assertion's, the connector's, the matching grants' and the request's.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::config::{self, State};
+use crate::crypto;
+use crate::reason::Reason;
+use crate::scope::{ScopeSet, scope_tokens};
+
+/// Groups that a token carries, at most.
+pub(crate) const MAX_MATCHED: usize = 16;
+
+/// Every connector that the policy's text names.
+pub(crate) struct Policy {
+    file: String,
+    digest: String,
+    connectors: Vec<Connector>,
+    by_resource: HashMap<Arc<str>, usize>,
+    /// The only resource of the only enabled connector.
+    sole: Option<Arc<str>>,
+}
+
+/// One connector.
+pub(crate) struct Connector {
+    pub(crate) id: String,
+    pub(crate) state: State,
+    pub(crate) require_dpop: bool,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) resources: Vec<Arc<str>>,
+    pub(crate) grants: Vec<Grant>,
+    by_group: HashMap<String, Vec<usize>>,
+    everyone: Vec<usize>,
+}
+
+/// One rule: whom it names and what it gives.
+pub(crate) struct Grant {
+    pub(crate) line: u32,
+    pub(crate) groups: Vec<String>,
+    pub(crate) everyone: bool,
+    /// `None`: any issuer, said aloud.
+    pub(crate) issuers: Option<Vec<String>>,
+    pub(crate) tenant: Option<String>,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) authorization_details: Vec<String>,
+}
+
+impl Grant {
+    /// Whether the rule speaks of people of this IdP and tenant at all.
+    pub(crate) fn covers(&self, issuer: &str, tenant: Option<&str>) -> bool {
+        self.issuers
+            .as_ref()
+            .is_none_or(|issuers| issuers.iter().any(|known| known == issuer))
+            && match &self.tenant {
+                Some(only) => tenant == Some(only),
+                // A group belongs to its tenant: without one named, it is a group of a single-tenant IdP.
+                None => self.everyone || tenant.is_none(),
+            }
+    }
+}
+
+/// What the matching grants of one connector give one person.
+pub(crate) struct Matching<'p, 'g> {
+    pub(crate) scopes: ScopeSet,
+    /// The first grant that matched, in the order of the groups, then of the text.
+    pub(crate) rule: Option<&'p Grant>,
+    matched: [&'g str; MAX_MATCHED],
+    matched_length: usize,
+}
+
+impl<'g> Matching<'_, 'g> {
+    /// The groups that a grant names, at most [`MAX_MATCHED`].
+    pub(crate) fn groups(&self) -> &[&'g str] {
+        self.matched.get(..self.matched_length).unwrap_or_default()
+    }
+
+    fn note(&mut self, group: &'g str) {
+        if self.groups().contains(&group) {
+            return;
+        }
+        if let Some(slot) = self.matched.get_mut(self.matched_length) {
+            *slot = group;
+            self.matched_length += 1;
+        }
+    }
+}
+
+impl Policy {
+    /// Compiles what the text said. `text` is what the digest is taken of.
+    pub(crate) fn compile(file: &str, text: &[u8], connectors: &[config::Connector]) -> Self {
+        let connectors: Vec<Connector> = connectors.iter().map(Connector::compile).collect();
+        let mut by_resource = HashMap::new();
+        for (at, connector) in connectors.iter().enumerate() {
+            for resource in &connector.resources {
+                by_resource.insert(Arc::clone(resource), at);
+            }
+        }
+        let mut enabled = connectors.iter().filter(|connector| connector.state == State::Enabled);
+        let sole = match (enabled.next().map(|only| only.resources.as_slice()), enabled.next()) {
+            (Some([only]), None) => Some(Arc::clone(only)),
+            _ => None,
+        };
+        Self {
+            file: file.to_owned(),
+            digest: hexadecimal(&crypto::sha256(&[text])),
+            connectors,
+            by_resource,
+            sole,
+        }
+    }
+
+    /// The SHA-256 of the text, in hexadecimal.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The name of the file that the rules' lines count in.
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
+    pub(crate) fn connectors(&self) -> &[Connector] {
+        &self.connectors
+    }
+
+    /// The connector that serves `resource`, and our own copy of that name.
+    pub(crate) fn serving(&self, resource: &str) -> Option<(&Connector, &Arc<str>)> {
+        let (name, at) = self.by_resource.get_key_value(resource)?;
+        Some((self.connectors.get(*at)?, name))
+    }
+
+    /// The only resource of the only enabled connector.
+    pub(crate) fn sole_resource(&self) -> Option<&Arc<str>> {
+        self.sole.as_ref()
+    }
+}
+
+impl Connector {
+    fn compile(written: &config::Connector) -> Self {
+        let grants: Vec<Grant> = written
+            .grants
+            .iter()
+            .map(|grant| Grant {
+                line: grant.line,
+                groups: grant.groups.clone(),
+                everyone: grant.everyone,
+                issuers: grant.issuers.clone(),
+                tenant: grant.tenant.clone(),
+                scopes: position_set(&grant.scopes, &written.scopes),
+                authorization_details: grant.authorization_details.clone(),
+            })
+            .collect();
+        let mut by_group: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut everyone = Vec::new();
+        for (at, grant) in grants.iter().enumerate() {
+            if grant.everyone {
+                everyone.push(at);
+            }
+            for group in &grant.groups {
+                by_group.entry_ref(group.as_str()).or_default().push(at);
+            }
+        }
+        Self {
+            id: written.id.clone(),
+            state: written.state,
+            require_dpop: written.require_dpop,
+            scopes: written.scopes.clone(),
+            resources: written.resources.iter().map(|name| Arc::from(name.as_str())).collect(),
+            grants,
+            by_group,
+            everyone,
+        }
+    }
+
+    /// The scopes that the assertion may stand for here: its claim, or everything when it has none.
+    pub(crate) fn claimed(&self, claim: Option<&str>) -> Result<ScopeSet, Reason> {
+        let Some(claim) = claim else {
+            return Ok(ScopeSet::all(self.scopes.len()));
+        };
+        let claimed = ScopeSet::parse(claim, &self.scopes).ok_or(Reason::ScopeMalformed)?;
+        if claimed.is_empty() {
+            return Err(Reason::ScopeOutsideConnector);
+        }
+        Ok(claimed)
+    }
+
+    /// What the grants give to a person of `issuer` and `tenant` in `groups`. Costs a look-up for each group.
+    pub(crate) fn matching<'g>(
+        &self,
+        issuer: &str,
+        tenant: Option<&str>,
+        groups: impl Iterator<Item = &'g str>,
+    ) -> Matching<'_, 'g> {
+        let mut matching = Matching {
+            scopes: ScopeSet::EMPTY,
+            rule: None,
+            matched: [""; MAX_MATCHED],
+            matched_length: 0,
+        };
+        for group in groups {
+            for grant in self.grants_at(self.by_group.get(group)) {
+                if grant.covers(issuer, tenant) {
+                    matching.scopes = matching.scopes | grant.scopes;
+                    matching.rule = matching.rule.or(Some(grant));
+                    matching.note(group);
+                }
+            }
+        }
+        for grant in self.grants_at(Some(&self.everyone)) {
+            if grant.covers(issuer, tenant) {
+                matching.scopes = matching.scopes | grant.scopes;
+                matching.rule = matching.rule.or(Some(grant));
+            }
+        }
+        matching
+    }
+
+    /// Whether a grant that gives this person something allows `authorization_details` of `kind`.
+    pub(crate) fn allows_details<'g>(
+        &self,
+        kind: &str,
+        issuer: &str,
+        tenant: Option<&str>,
+        groups: impl Iterator<Item = &'g str>,
+    ) -> bool {
+        let allows = |grant: &Grant| {
+            grant.covers(issuer, tenant) && grant.authorization_details.iter().any(|known| known == kind)
+        };
+        self.grants_at(Some(&self.everyone)).any(allows)
+            || groups
+                .into_iter()
+                .any(|group| self.grants_at(self.by_group.get(group)).any(allows))
+    }
+
+    fn grants_at<'p>(&'p self, positions: Option<&'p Vec<usize>>) -> impl Iterator<Item = &'p Grant> {
+        positions.into_iter().flatten().filter_map(|at| self.grants.get(*at))
+    }
+}
+
+/// Steps 4 and 5 of the scope rules: narrows what the assertion stands for by the grants, then by the request.
+///
+/// `request` is `None` or empty when the request did not ask. The result is never empty.
+pub(crate) fn narrow(
+    claimed: ScopeSet,
+    granted: ScopeSet,
+    request: Option<&str>,
+    vocabulary: &[String],
+) -> Result<ScopeSet, Reason> {
+    let held = claimed & granted;
+    if held.is_empty() {
+        return Err(Reason::ScopeNotGranted);
+    }
+    let Some(request) = request.filter(|request| !request.is_empty()) else {
+        return Ok(held);
+    };
+    let asked = ScopeSet::parse(request, vocabulary).ok_or(Reason::ScopeRequestMalformed)?;
+    let narrowed = held & asked;
+    if narrowed.is_empty() {
+        return Err(Reason::ScopeNotAvailable);
+    }
+    Ok(narrowed)
+}
+
+/// Whether a `scope` claim is well formed.
+pub(crate) fn is_scope(scope: &str) -> bool {
+    scope_tokens(scope).is_some()
+}
+
+fn position_set(names: &[String], vocabulary: &[String]) -> ScopeSet {
+    names
+        .iter()
+        .filter_map(|name| vocabulary.iter().position(|known| known == name))
+        .collect()
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        // Writing to a string does not fail.
+        _ = write!(out, "{byte:02x}");
+        out
+    })
+}

@@ -1,0 +1,133 @@
+//! Scopes (RFC 6749 section 3.3): the grammar, and sets of them over the vocabulary of one connector.
+//!
+//! A set is a bit for each scope that the connector has, so it cannot name anything else, and narrowing is `&`.
+
+use std::ops::{BitAnd, BitOr};
+
+/// Scopes that one connector may have, at most.
+pub(crate) const MAX_SCOPES: usize = 256;
+
+/// Whether `token` is one scope-token: printable ASCII but space, `"` and `\`.
+pub(crate) fn is_scope_token(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
+/// The tokens of a `scope` value; none when it is empty or off-grammar (two spaces, a space at an end, other bytes).
+pub(crate) fn scope_tokens(scope: &str) -> Option<impl Iterator<Item = &str>> {
+    scope.split(' ').all(is_scope_token).then(|| scope.split(' '))
+}
+
+/// Some of a connector's scopes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ScopeSet([u64; MAX_SCOPES / 64]);
+
+impl ScopeSet {
+    /// No scope.
+    pub(crate) const EMPTY: Self = Self([0; MAX_SCOPES / 64]);
+
+    /// The set of those of `scope`'s tokens that `vocabulary` has; none when `scope` is empty or off-grammar.
+    pub(crate) fn parse(scope: &str, vocabulary: &[String]) -> Option<Self> {
+        let mut set = Self::EMPTY;
+        for token in scope_tokens(scope)? {
+            if let Some(at) = vocabulary.iter().position(|known| known == token) {
+                set.insert(at);
+            }
+        }
+        Some(set)
+    }
+
+    /// Every scope of a vocabulary of `length`.
+    pub(crate) fn all(length: usize) -> Self {
+        (0..length).collect()
+    }
+
+    pub(crate) fn insert(&mut self, at: usize) {
+        if let Some(word) = self.0.get_mut(at / 64) {
+            *word |= 1 << (at % 64);
+        }
+    }
+
+    pub(crate) fn contains(self, at: usize) -> bool {
+        self.0.get(at / 64).is_some_and(|word| word & (1 << (at % 64)) != 0)
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self == Self::EMPTY
+    }
+
+    /// The scopes in the connector's order, separated by spaces.
+    pub(crate) fn print(self, vocabulary: &[String]) -> String {
+        let mut out = String::with_capacity(self.names(vocabulary).map(|name| name.len() + 1).sum());
+        for name in self.names(vocabulary) {
+            if !out.is_empty() {
+                out.push(' ');
+            }
+            out.push_str(name);
+        }
+        out
+    }
+
+    fn names(self, vocabulary: &[String]) -> impl Iterator<Item = &str> {
+        vocabulary
+            .iter()
+            .enumerate()
+            .filter(move |(at, _)| self.contains(*at))
+            .map(|(_, name)| name.as_str())
+    }
+}
+
+impl FromIterator<usize> for ScopeSet {
+    fn from_iter<I: IntoIterator<Item = usize>>(positions: I) -> Self {
+        let mut set = Self::EMPTY;
+        positions.into_iter().for_each(|at| set.insert(at));
+        set
+    }
+}
+
+impl BitAnd for ScopeSet {
+    type Output = Self;
+
+    fn bitand(mut self, other: Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(mine, theirs)| *mine &= theirs);
+        self
+    }
+}
+
+impl BitOr for ScopeSet {
+    type Output = Self;
+
+    fn bitor(mut self, other: Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(mine, theirs)| *mine |= theirs);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vocabulary() -> Vec<String> {
+        (0..MAX_SCOPES).map(|at| format!("s{at}")).collect()
+    }
+
+    #[test]
+    fn the_grammar_is_that_of_rfc_6749() {
+        for (scope, tokens) in [("a", 1), ("a b", 2), ("chat.read !#[]~", 2)] {
+            assert_eq!(scope_tokens(scope).map(Iterator::count), Some(tokens), "{scope:?}");
+        }
+        for scope in ["", " ", " a", "a ", "a  b", "a\tb", "a\"", "a\\b", "é", "a\nb", "\u{7f}"] {
+            assert!(scope_tokens(scope).is_none(), "{scope:?}");
+        }
+    }
+
+    #[test]
+    fn a_set_prints_what_it_parsed_in_the_connectors_order() {
+        let vocabulary = vocabulary();
+        let set = ScopeSet::parse("s255 s0 nothing s64 s0", &vocabulary).unwrap();
+        assert_eq!(set.print(&vocabulary), "s0 s64 s255");
+        assert_eq!(ScopeSet::parse("nothing", &vocabulary), Some(ScopeSet::EMPTY));
+        assert_eq!(ScopeSet::all(256) & set, set);
+        assert_eq!(ScopeSet::EMPTY | set, set);
+        assert_eq!((ScopeSet::all(64) & set).print(&vocabulary), "s0");
+    }
+}

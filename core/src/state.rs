@@ -1,0 +1,134 @@
+//! Everything that an answer is decided from: one immutable value, swapped whole.
+//!
+//! A request reads it once, so that it never sees keys of today with a policy of yesterday. Each change makes a new
+//! value that shares what did not change and counts one generation more.
+
+use std::sync::Arc;
+
+use crate::access_token::Today;
+use crate::assertion::Rules;
+use crate::clients::Clients;
+use crate::config::{ColdStart, Compat, Config, Limits};
+use crate::directory::Directory;
+use crate::error::Error;
+use crate::grant::Book;
+use crate::keyring::Keyring;
+use crate::mint::Minter;
+use crate::own_keys::OwnKeys;
+use crate::policy::Policy;
+use crate::reason::{OAuthError, Reason, Refusal};
+use crate::revoked::Revoked;
+
+/// One generation of everything.
+#[derive(Clone)]
+pub(crate) struct State {
+    pub(crate) generation: u64,
+    pub(crate) server: Arc<Server>,
+    pub(crate) clients: Arc<Clients>,
+    pub(crate) keyring: Keyring,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) revoked: Arc<Revoked>,
+}
+
+/// What the configuration says of this server itself.
+pub(crate) struct Server {
+    pub(crate) issuer: String,
+    pub(crate) tenants: Vec<String>,
+    pub(crate) limits: Limits,
+    pub(crate) compat: Compat,
+    pub(crate) refuses_older: bool,
+    pub(crate) keys: OwnKeys,
+    pub(crate) minter: Minter,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl State {
+    /// The first generation, out of a validated configuration.
+    pub(crate) fn new(config: Config) -> Result<Self, Error> {
+        let no_keys = || Error::new("", None, "tokens.keys", "there is no key to sign with");
+        let warnings = config.warnings().to_vec();
+        let policy = Policy::compile(&config.policy_file, &config.policy_text, &config.connectors);
+        let keys = OwnKeys::new(config.tokens.keys).ok_or_else(no_keys)?;
+        let minter = Minter::new(
+            &config.issuer,
+            Arc::clone(keys.signer()),
+            config.tokens.ttl_s,
+            config.tokens.email,
+        );
+        Ok(Self {
+            generation: 1,
+            clients: Arc::new(Clients::new(config.clients)),
+            keyring: Keyring::new(config.idps),
+            directory: Arc::new(config.directory.unwrap_or_else(Directory::empty)),
+            policy: Arc::new(policy),
+            revoked: Arc::default(),
+            server: Arc::new(Server {
+                issuer: config.issuer,
+                tenants: config.tenants,
+                limits: config.limits,
+                compat: config.compat,
+                refuses_older: config.replay.cold_start == ColdStart::RefuseOlder,
+                keys,
+                minter,
+                warnings,
+            }),
+        })
+    }
+
+    /// The next generation, sharing everything with this one until it is changed.
+    pub(crate) fn next(&self) -> Self {
+        Self {
+            generation: self.generation.wrapping_add(1),
+            ..self.clone()
+        }
+    }
+
+    /// What an assertion is checked against at `now`; `began` is when the single-use memory began.
+    pub(crate) fn rules(&self, now: i64, began: i64) -> Rules<'_> {
+        Rules {
+            issuer: &self.server.issuer,
+            audience_aliases: &self.server.compat.audience_aliases,
+            tenants: &self.server.tenants,
+            limits: &self.server.limits,
+            keyring: &self.keyring,
+            clients: &self.clients,
+            began: self.server.refuses_older.then_some(began),
+            now,
+        }
+    }
+
+    /// Where access is written down.
+    pub(crate) fn book(&self) -> Book<'_> {
+        Book {
+            policy: &self.policy,
+            directory: &self.directory,
+            revoked: &self.revoked,
+        }
+    }
+
+    /// What an access token is weighed against at `now`.
+    pub(crate) fn today(&self, now: i64) -> Today<'_> {
+        Today {
+            generation: self.generation,
+            issuer: &self.server.issuer,
+            max_bytes: self.server.limits.max_assertion_bytes,
+            keys: &self.server.keys,
+            keyring: &self.keyring,
+            clients: &self.clients,
+            book: self.book(),
+            now,
+        }
+    }
+
+    /// The answer to the client: `[compat]` chooses the code for missing access and for a resource that is not served.
+    pub(crate) fn refusal(&self, reason: Reason) -> Refusal {
+        let compat = &self.server.compat;
+        let code = match (reason, reason.oauth_error()) {
+            (Reason::ResourceUnknown, _) => compat.resource_mismatch,
+            (_, OAuthError::AccessDenied) => compat.missing_access,
+            (_, code) => code,
+        };
+        Refusal::new(reason, code)
+    }
+}
