@@ -12,8 +12,8 @@ use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use parking_lot::Mutex;
 
-use crate::base64url;
 use crate::assertion::{Presented, Slot, directory_subject};
+use crate::base64url;
 use crate::claims::Claims;
 use crate::clients::Clients;
 use crate::config::State;
@@ -167,10 +167,7 @@ struct Entry {
 
 impl TokenCache {
     pub(crate) fn new() -> Self {
-        Self {
-            hasher: RandomState::default(),
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-        }
+        Self { hasher: RandomState::default(), shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
     /// Verifies `token` for `resource`. A token that was seen before costs a hash and a comparison of its bytes.
@@ -265,10 +262,11 @@ impl Shard {
             self.young_bytes = 0;
         }
         let hash = entry.hash;
-        match self
-            .young
-            .entry(hash, |other| other.hash == hash && other.token == entry.token, |other| other.hash)
-        {
+        match self.young.entry(
+            hash,
+            |other| other.hash == hash && other.token == entry.token,
+            |other| other.hash,
+        ) {
             hashbrown::hash_table::Entry::Occupied(mut place) => *place.get_mut() = entry,
             hashbrown::hash_table::Entry::Vacant(place) => {
                 place.insert(entry);
@@ -295,15 +293,16 @@ impl Entry {
 
 impl Facts {
     /// Reads the token and checks its signature. Everything that it says is then our own word.
-    fn read(token: &[u8], today: &Today<'_>, parser: &mut Parser,
-        slot: &mut Slot) -> Result<(Self, Arc<SigningKey>), Reason> {
+    fn read(
+        token: &[u8],
+        today: &Today<'_>,
+        parser: &mut Parser,
+        slot: &mut Slot,
+    ) -> Result<(Self, Arc<SigningKey>), Reason> {
         let presented =
             Presented::read(token, TYP, today.max_bytes, parser, slot).map_err(|_| Reason::TokenMalformed)?;
         let header = presented.header();
-        let key = today
-            .keys
-            .find(header.kid, header.alg)
-            .ok_or(Reason::TokenSignatureInvalid)?;
+        let key = today.keys.find(header.kid, header.alg).ok_or(Reason::TokenSignatureInvalid)?;
         if !presented.is_signed_by(key.verifying()) {
             return Err(Reason::TokenSignatureInvalid);
         }
@@ -314,7 +313,8 @@ impl Facts {
         if claims.is_bound_to_a_key() {
             return Err(Reason::TokenProofRequired);
         }
-        let facts = Self::copy(&claims, presented.payload_text(), today).map_err(|_| Reason::TokenMalformed)?;
+        let facts =
+            Self::copy(&claims, presented.payload_text(), today).map_err(|_| Reason::TokenMalformed)?;
         Ok((facts, Arc::clone(key)))
     }
 

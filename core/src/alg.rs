@@ -73,10 +73,7 @@ impl Algorithm {
 
     /// The algorithm of this name. Names are compared byte for byte: `rs256` is no algorithm.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|algorithm| algorithm.name() == name)
+        Self::ALL.iter().copied().find(|algorithm| algorithm.name() == name)
     }
 
     /// Whether the key that verifies also signs.
@@ -86,9 +83,7 @@ impl Algorithm {
 
     pub(crate) const fn key_type(self) -> KeyType {
         match self {
-            Self::RS256 | Self::RS384 | Self::RS512 | Self::PS256 | Self::PS384 | Self::PS512 => {
-                KeyType::Rsa
-            }
+            Self::RS256 | Self::RS384 | Self::RS512 | Self::PS256 | Self::PS384 | Self::PS512 => KeyType::Rsa,
             Self::ES256 => KeyType::P256,
             Self::ES384 => KeyType::P384,
             Self::ES512 => KeyType::P521,
@@ -166,19 +161,14 @@ mod tests {
             assert_eq!(Algorithm::from_name(&algorithm.name().to_lowercase()), None);
             assert_eq!(Algorithm::from_name(&format!("{algorithm} ")), None);
         }
-        for refused in [
-            "none", "None", "", "RS1", "HS384", "HS512", "ES256K", "Ed448", "RSA-OAEP", "dir",
-        ] {
+        for refused in ["none", "None", "", "RS1", "HS384", "HS512", "ES256K", "Ed448", "RSA-OAEP", "dir"] {
             assert_eq!(Algorithm::from_name(refused), None, "{refused}");
         }
     }
 
     #[test]
     fn one_algorithm_is_symmetric() {
-        let symmetric: Vec<_> = Algorithm::ALL
-            .iter()
-            .filter(|algorithm| algorithm.is_symmetric())
-            .collect();
+        let symmetric: Vec<_> = Algorithm::ALL.iter().filter(|algorithm| algorithm.is_symmetric()).collect();
         assert_eq!(symmetric, [&Algorithm::HS256]);
     }
 }

@@ -14,8 +14,8 @@ use crate::crypto;
 use crate::json::{Document, Memory, Parser, Value};
 use crate::jwks::NoKey;
 use crate::jws::{Compact, Header};
-use crate::keyring::{Keyring, Trusted};
 use crate::key::VerifyingKey;
+use crate::keyring::{Keyring, Trusted};
 use crate::reason::Reason;
 use crate::record::Event;
 
@@ -54,9 +54,8 @@ impl<'a> Presented<'a> {
             return Err(Reason::AssertionTooLarge);
         }
         let compact = Compact::split(token)?;
-        let decode = |text, out: &mut Vec<u8>| {
-            base64url::decode_into(text, out).map_err(|_| Reason::EncodingInvalid)
-        };
+        let decode =
+            |text, out: &mut Vec<u8>| base64url::decode_into(text, out).map_err(|_| Reason::EncodingInvalid);
         decode(compact.header, &mut slot.header)?;
         let header = {
             let document = Document::read(&mut slot.header, parser, &mut slot.header_memory)?;
@@ -68,12 +67,7 @@ impl<'a> Presented<'a> {
         decode(compact.payload, &mut slot.payload)?;
         decode(compact.signature, &mut slot.signature)?;
         let payload = Document::read(&mut slot.payload, parser, &mut slot.payload_memory)?;
-        Ok(Self {
-            compact,
-            header,
-            signature: &slot.signature,
-            payload,
-        })
+        Ok(Self { compact, header, signature: &slot.signature, payload })
     }
 
     /// The claims, unverified.
@@ -139,7 +133,7 @@ pub(crate) struct Assertion<'p, 's, 'i> {
     pub(crate) sub_id: Option<Value<'p, 'i>>,
     pub(crate) act: Option<Value<'p, 'i>>,
     pub(crate) authorization_details: Option<Value<'p, 'i>>,
-    witness: Witness,
+    _witness: Witness,
 }
 
 /// Only this file can make one.
@@ -185,7 +179,9 @@ impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
             return Err(Reason::TenantMismatch);
         }
         let aud_tenant = claims.aud_tenant()?;
-        if !rules.tenants.is_empty() && aud_tenant.is_some_and(|ours| !rules.tenants.iter().any(|known| known == ours)) {
+        if !rules.tenants.is_empty()
+            && aud_tenant.is_some_and(|ours| !rules.tenants.iter().any(|known| known == ours))
+        {
             return Err(Reason::AudTenantUnknown);
         }
         let directory_subject = directory_subject(&claims, idp)?;
@@ -195,11 +191,8 @@ impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
         }
         let authorization_details = claims.authorization_details()?;
         let scope = claims.scope()?;
-        let groups = if idp.groups.from_claim() {
-            claims.groups(&idp.groups.claim)?
-        } else {
-            GroupsClaim::Absent
-        };
+        let groups =
+            if idp.groups.from_claim() { claims.groups(&idp.groups.claim)? } else { GroupsClaim::Absent };
 
         let client = rules.clients.enabled(client_id)?;
         if claims.client_id()? != client_id {
@@ -224,7 +217,7 @@ impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
             sub_id: (idp.subject == SubjectKind::SubId).then(|| claims.sub_id()).flatten(),
             act,
             authorization_details,
-            witness: Witness,
+            _witness: Witness,
         };
         Ok(Self { presented, assertion })
     }
@@ -243,11 +236,7 @@ impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
     /// Checks the signature. This and [`Self::verify_many`] are the only ways to an [`Assertion`].
     pub(crate) fn verify(self) -> Result<Assertion<'p, 's, 'i>, Reason> {
         let key = self.key()?;
-        if self.presented.is_signed_by(key) {
-            Ok(self.assertion)
-        } else {
-            Err(Reason::SignatureInvalid)
-        }
+        if self.presented.is_signed_by(key) { Ok(self.assertion) } else { Err(Reason::SignatureInvalid) }
     }
 
     /// Checks many signatures, each refusal staying in its place.
@@ -277,11 +266,7 @@ impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
         many.into_iter().map(move |checked| {
             let (plausible, _) = checked?;
             // As many answers as jobs; a missing one would refuse.
-            if valid.next() == Some(true) {
-                Ok(plausible.assertion)
-            } else {
-                Err(Reason::SignatureInvalid)
-            }
+            if valid.next() == Some(true) { Ok(plausible.assertion) } else { Err(Reason::SignatureInvalid) }
         })
     }
 }
@@ -308,11 +293,7 @@ impl<'s> Rules<'s> {
             return Err(Reason::IssuerIsSelf);
         }
         let trusted = self.keyring.trusted(issuer).ok_or(Reason::IssuerUntrusted)?;
-        if trusted.idp.enabled {
-            Ok(trusted)
-        } else {
-            Err(Reason::IssuerDisabled)
-        }
+        if trusted.idp.enabled { Ok(trusted) } else { Err(Reason::IssuerDisabled) }
     }
 
     /// The times (RFC 7523 section 3, rules 4 to 6), with our leeway. Returns `exp`.
@@ -337,10 +318,7 @@ impl<'s> Rules<'s> {
         if earliest.saturating_sub(issued.floor()) > max_lifetime_s {
             return Err(Reason::TooOld);
         }
-        if self
-            .began
-            .is_some_and(|began| issued.floor() < began.saturating_sub(self.limits.leeway_s))
-        {
+        if self.began.is_some_and(|began| issued.floor() < began.saturating_sub(self.limits.leeway_s)) {
             return Err(Reason::IssuedBeforeStart);
         }
         Ok(expires.floor())

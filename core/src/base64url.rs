@@ -13,10 +13,7 @@ pub(crate) struct NotBase64Url;
 pub(crate) fn decode_into(text: &[u8], out: &mut Vec<u8>) -> Result<(), NotBase64Url> {
     out.clear();
     out.resize(text.len() / 4 * 3 + 3, 0);
-    let length = URL_SAFE_NO_PAD
-        .decode(text, Out::from_slice(out))
-        .map_err(|_| NotBase64Url)?
-        .len();
+    let length = URL_SAFE_NO_PAD.decode(text, Out::from_slice(out)).map_err(|_| NotBase64Url)?.len();
     out.truncate(length);
     Ok(())
 }
@@ -38,6 +35,11 @@ pub(crate) fn encode_append(bytes: &[u8], out: &mut String) {
     URL_SAFE_NO_PAD.encode_append(bytes, out);
 }
 
+/// Writes the text for `bytes` into `out`, which is as long as the text.
+pub(crate) fn encode_into<'o>(bytes: &[u8], out: &'o mut [u8]) -> &'o str {
+    URL_SAFE_NO_PAD.encode_as_str(bytes, Out::from_slice(out))
+}
+
 /// How many characters stand for `bytes` bytes.
 pub(crate) const fn encoded_length(bytes: usize) -> usize {
     bytes.div_ceil(3) * 4 - (3 - bytes % 3) % 3
@@ -51,9 +53,9 @@ mod tests {
     fn one_value_has_one_spelling() {
         assert_eq!(decode(b"").as_deref(), Ok(&b""[..]));
         assert_eq!(decode(b"_-8").as_deref(), Ok(&[0xff, 0xef][..]));
-        for refused in [
-            "_-8=", "_-9", "_-8 ", " _-8", "_-8\n", "_-8A=", "/+8", "A", "AB=", "AB==", "AB", "_-8\u{e9}",
-        ] {
+        for refused in
+            ["_-8=", "_-9", "_-8 ", " _-8", "_-8\n", "_-8A=", "/+8", "A", "AB=", "AB==", "AB", "_-8\u{e9}"]
+        {
             assert_eq!(decode(refused.as_bytes()), Err(NotBase64Url), "{refused:?}");
         }
     }

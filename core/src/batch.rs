@@ -91,12 +91,7 @@ impl Exchange {
     ) -> Vec<Result<Issued, Refusal>> {
         let state = self.load();
         let rules = state.rules(now, self.began);
-        let Bench {
-            parser,
-            slots,
-            json,
-            jti,
-        } = bench;
+        let Bench { parser, slots, json, jti } = bench;
         slots.resize_with(CHUNK.max(slots.len()), Slot::default);
         let mut events: Vec<Event<'_>> = requests.iter().map(|request| state.event(request, now)).collect();
 
@@ -124,11 +119,8 @@ impl Exchange {
             })
             .collect();
 
-        let claims: Vec<_> = grants
-            .iter()
-            .flatten()
-            .map(|grant| claim_of(grant, rules.limits.leeway_s))
-            .collect();
+        let claims: Vec<_> =
+            grants.iter().flatten().map(|grant| claim_of(grant, rules.limits.leeway_s)).collect();
         let mut claimed = vec![Claimed::Unavailable; claims.len()];
         turn.take(|| self.replay.claim(&claims, now, &mut claimed));
 
@@ -144,7 +136,7 @@ impl Exchange {
                     event.reused = accept_claim(&grant, claimed)?;
                     self.compose(&state, &grant, now, &event, jti, json)
                 });
-                self.conclude(&state, composed, event)
+                self.conclude(&state, composed, &event)
             })
             .collect();
         drop(presented);

@@ -142,9 +142,7 @@ impl<'t, 'i> Claims<'t, 'i> {
 
     /// `nbf`.
     pub(crate) fn not_before(&self) -> Result<Option<NumericDate>, Reason> {
-        self.nbf
-            .map(|value| NumericDate::read(value).ok_or(Reason::NbfMalformed))
-            .transpose()
+        self.nbf.map(|value| NumericDate::read(value).ok_or(Reason::NbfMalformed)).transpose()
     }
 
     /// `sub`, required and not empty.
@@ -280,14 +278,8 @@ impl<'t, 'i> Claims<'t, 'i> {
             return Ok(GroupsClaim::Absent);
         };
         let well_formed = value.string().is_some()
-            || value
-                .array()
-                .is_some_and(|mut elements| elements.all(|element| element.string().is_some()));
-        if well_formed {
-            Ok(GroupsClaim::Listed(value))
-        } else {
-            Err(Reason::GroupsMalformed)
-        }
+            || value.array().is_some_and(|mut elements| elements.all(|element| element.string().is_some()));
+        if well_formed { Ok(GroupsClaim::Listed(value)) } else { Err(Reason::GroupsMalformed) }
     }
 
     /// `_claim_names` that points elsewhere for the groups, or `hasgroups`: the groups did not fit into the token.
@@ -310,10 +302,7 @@ pub(crate) fn details_type<'i>(element: Value<'_, 'i>) -> Option<&'i str> {
 }
 
 fn required<'i>(value: Option<Value<'_, 'i>>, reason: Reason) -> Result<&'i str, Reason> {
-    value
-        .and_then(Value::string)
-        .filter(|text| !text.is_empty())
-        .ok_or(reason)
+    value.and_then(Value::string).filter(|text| !text.is_empty()).ok_or(reason)
 }
 
 fn optional<'i>(value: Option<Value<'_, 'i>>, reason: Reason) -> Result<Option<&'i str>, Reason> {

@@ -21,11 +21,7 @@ impl Clients {
     pub(crate) fn enabled(&self, client_id: &str) -> Result<&Client, Reason> {
         let at = self.by_id.get(client_id).ok_or(Reason::ClientUnknown)?;
         let client = self.clients.get(*at).ok_or(Reason::ClientUnknown)?;
-        if client.enabled {
-            Ok(client)
-        } else {
-            Err(Reason::ClientDisabled)
-        }
+        if client.enabled { Ok(client) } else { Err(Reason::ClientDisabled) }
     }
 
     /// Every client, in the order of the configuration.

@@ -26,30 +26,11 @@ struct Ran {
 }
 
 impl Ran {
-    const fn new(
-        valid: usize,
-        invalid: usize,
-        acceptable: usize,
-        stricter: usize,
-        foreign: usize,
-    ) -> Self {
-        Self {
-            valid,
-            invalid,
-            acceptable,
-            stricter,
-            foreign,
-        }
+    const fn new(valid: usize, invalid: usize, acceptable: usize, stricter: usize, foreign: usize) -> Self {
+        Self { valid, invalid, acceptable, stricter, foreign }
     }
 
-    fn count(
-        &mut self,
-        case: &str,
-        key: &PublicKey,
-        message: &[u8],
-        signature: &[u8],
-        expected: TestResult,
-    ) {
+    fn count(&mut self, case: &str, key: &PublicKey, message: &[u8], signature: &[u8], expected: TestResult) {
         let counter = match (expected, key.verify(message, signature)) {
             (TestResult::Valid, true) => &mut self.valid,
             (TestResult::Invalid, false) => &mut self.invalid,
@@ -71,74 +52,23 @@ fn rsa_pkcs1() {
     use Algorithm::{RS256, RS384, RS512};
 
     for (name, algorithm, expected) in [
-        (
-            "rsa_signature_2048_sha256",
-            RS256,
-            Ran::new(7, 249, 0, 1, 2),
-        ),
-        (
-            "rsa_signature_2048_sha384",
-            RS384,
-            Ran::new(7, 250, 0, 1, 0),
-        ),
-        (
-            "rsa_signature_2048_sha512",
-            RS512,
-            Ran::new(7, 250, 0, 1, 1),
-        ),
-        (
-            "rsa_signature_3072_sha256",
-            RS256,
-            Ran::new(7, 250, 0, 1, 1),
-        ),
-        (
-            "rsa_signature_3072_sha384",
-            RS384,
-            Ran::new(7, 251, 0, 1, 0),
-        ),
-        (
-            "rsa_signature_3072_sha512",
-            RS512,
-            Ran::new(7, 251, 0, 1, 1),
-        ),
-        (
-            "rsa_signature_4096_sha256",
-            RS256,
-            Ran::new(7, 250, 0, 1, 0),
-        ),
-        (
-            "rsa_signature_4096_sha384",
-            RS384,
-            Ran::new(7, 251, 0, 1, 0),
-        ),
-        (
-            "rsa_signature_4096_sha512",
-            RS512,
-            Ran::new(7, 251, 0, 1, 0),
-        ),
-        (
-            "rsa_signature_8192_sha256",
-            RS256,
-            Ran::new(7, 250, 0, 1, 0),
-        ),
-        (
-            "rsa_signature_8192_sha384",
-            RS384,
-            Ran::new(7, 251, 0, 1, 0),
-        ),
-        (
-            "rsa_signature_8192_sha512",
-            RS512,
-            Ran::new(7, 251, 0, 1, 0),
-        ),
+        ("rsa_signature_2048_sha256", RS256, Ran::new(7, 249, 0, 1, 2)),
+        ("rsa_signature_2048_sha384", RS384, Ran::new(7, 250, 0, 1, 0)),
+        ("rsa_signature_2048_sha512", RS512, Ran::new(7, 250, 0, 1, 1)),
+        ("rsa_signature_3072_sha256", RS256, Ran::new(7, 250, 0, 1, 1)),
+        ("rsa_signature_3072_sha384", RS384, Ran::new(7, 251, 0, 1, 0)),
+        ("rsa_signature_3072_sha512", RS512, Ran::new(7, 251, 0, 1, 1)),
+        ("rsa_signature_4096_sha256", RS256, Ran::new(7, 250, 0, 1, 0)),
+        ("rsa_signature_4096_sha384", RS384, Ran::new(7, 251, 0, 1, 0)),
+        ("rsa_signature_4096_sha512", RS512, Ran::new(7, 251, 0, 1, 0)),
+        ("rsa_signature_8192_sha256", RS256, Ran::new(7, 250, 0, 1, 0)),
+        ("rsa_signature_8192_sha384", RS384, Ran::new(7, 251, 0, 1, 0)),
+        ("rsa_signature_8192_sha512", RS512, Ran::new(7, 251, 0, 1, 0)),
     ] {
         let set = rsa_pkcs1_verify::TestSet::load(FromStr::from_str(name).unwrap()).unwrap();
         let mut ran = Ran::default();
         for group in set.test_groups {
-            let (n, e) = (
-                without_leading_zeros(&group.key.n),
-                without_leading_zeros(&group.key.e),
-            );
+            let (n, e) = (without_leading_zeros(&group.key.n), without_leading_zeros(&group.key.e));
             let key = match PublicKey::rsa(algorithm, n, e) {
                 Ok(key) => key,
                 Err(refused) => {
@@ -160,38 +90,20 @@ fn rsa_pkcs1() {
 fn rsa_pss() {
     for (name, expected) in [
         ("rsa_pss_2048_sha256_mgf1_0", Ran::new(0, 0, 0, 0, 61)),
-        (
-            "rsa_pss_2048_sha256_mgf1_0_params",
-            Ran::new(0, 0, 0, 0, 61),
-        ),
+        ("rsa_pss_2048_sha256_mgf1_0_params", Ran::new(0, 0, 0, 0, 61)),
         ("rsa_pss_2048_sha256_mgf1_32", Ran::new(63, 45, 0, 0, 0)),
-        (
-            "rsa_pss_2048_sha256_mgf1_32_params",
-            Ran::new(63, 45, 0, 0, 0),
-        ),
+        ("rsa_pss_2048_sha256_mgf1_32_params", Ran::new(63, 45, 0, 0, 0)),
         ("rsa_pss_2048_sha256_mgf1sha1_20", Ran::new(0, 0, 0, 0, 63)),
         ("rsa_pss_2048_sha384_mgf1_48", Ran::new(95, 46, 0, 0, 0)),
-        (
-            "rsa_pss_2048_sha512_mgf1sha256_32_params",
-            Ran::new(0, 0, 0, 0, 132),
-        ),
+        ("rsa_pss_2048_sha512_mgf1sha256_32_params", Ran::new(0, 0, 0, 0, 132)),
         ("rsa_pss_3072_sha256_mgf1_32", Ran::new(63, 45, 0, 0, 0)),
-        (
-            "rsa_pss_3072_sha256_mgf1_32_params",
-            Ran::new(63, 45, 0, 0, 0),
-        ),
+        ("rsa_pss_3072_sha256_mgf1_32_params", Ran::new(63, 45, 0, 0, 0)),
         ("rsa_pss_4096_sha256_mgf1_32", Ran::new(63, 45, 0, 0, 0)),
         ("rsa_pss_4096_sha384_mgf1_48", Ran::new(95, 46, 0, 0, 0)),
         ("rsa_pss_4096_sha512_mgf1_32", Ran::new(0, 0, 0, 0, 132)),
-        (
-            "rsa_pss_4096_sha512_mgf1_32_params",
-            Ran::new(0, 0, 0, 0, 132),
-        ),
+        ("rsa_pss_4096_sha512_mgf1_32_params", Ran::new(0, 0, 0, 0, 132)),
         ("rsa_pss_4096_sha512_mgf1_64", Ran::new(132, 47, 0, 0, 0)),
-        (
-            "rsa_pss_4096_sha512_mgf1_64_params",
-            Ran::new(132, 47, 0, 0, 0),
-        ),
+        ("rsa_pss_4096_sha512_mgf1_64_params", Ran::new(132, 47, 0, 0, 0)),
         ("rsa_pss_misc", Ran::new(3, 0, 0, 0, 147)),
         ("rsa_pss_misc_params", Ran::new(3, 0, 0, 0, 147)),
     ] {
@@ -207,13 +119,9 @@ fn rsa_pss() {
                     continue;
                 }
             };
-            let ours = group.salt_size == salt
-                && group.mgf == Mgf::Mgf1
-                && group.mgf_hash == Some(group.hash);
-            let (n, e) = (
-                without_leading_zeros(&group.key.n),
-                without_leading_zeros(&group.key.e),
-            );
+            let ours =
+                group.salt_size == salt && group.mgf == Mgf::Mgf1 && group.mgf_hash == Some(group.hash);
+            let (n, e) = (without_leading_zeros(&group.key.n), without_leading_zeros(&group.key.e));
             let key = PublicKey::rsa(algorithm, n, e).unwrap();
             for test in group.tests {
                 let case = format!("{name} {}", test.tc_id);
@@ -233,24 +141,12 @@ fn rsa_pss() {
 #[test]
 fn ecdsa() {
     for (name, algorithm, expected) in [
-        (
-            "ecdsa_secp256r1_sha256_p1363",
-            Algorithm::ES256,
-            Ran::new(173, 89, 0, 0, 0),
-        ),
-        (
-            "ecdsa_secp384r1_sha384_p1363",
-            Algorithm::ES384,
-            Ran::new(193, 87, 0, 0, 0),
-        ),
+        ("ecdsa_secp256r1_sha256_p1363", Algorithm::ES256, Ran::new(173, 89, 0, 0, 0)),
+        ("ecdsa_secp384r1_sha384_p1363", Algorithm::ES384, Ran::new(193, 87, 0, 0, 0)),
         (
             "ecdsa_secp521r1_sha512_p1363",
             Algorithm::ES512,
-            if cfg!(feature = "aws-lc-rs") {
-                Ran::new(231, 87, 0, 0, 0)
-            } else {
-                Ran::new(0, 0, 0, 0, 318)
-            },
+            if cfg!(feature = "aws-lc-rs") { Ran::new(231, 87, 0, 0, 0) } else { Ran::new(0, 0, 0, 0, 318) },
         ),
     ] {
         let set = ecdsa::TestSet::load(FromStr::from_str(name).unwrap()).unwrap();

@@ -77,14 +77,9 @@ impl Directory {
         let mut builder = Builder::default();
         let mut memberships = Vec::new();
         let mut row = csv::StringRecord::new();
-        while reader
-            .read_record(&mut row)
-            .map_err(|error| csv_error(file, &error))?
-        {
+        while reader.read_record(&mut row).map_err(|error| csv_error(file, &error))? {
             builder.add_row(&row, &mut memberships).map_err(|fault| {
-                let line = row
-                    .position()
-                    .and_then(|place| u32::try_from(place.line()).ok());
+                let line = row.position().and_then(|place| u32::try_from(place.line()).ok());
                 Error::new(file, line, fault.member, fault.message)
             })?;
         }
@@ -95,12 +90,7 @@ impl Directory {
     }
 
     /// The person, where listed. Allocates nothing; exact bytes, no case folding.
-    pub(crate) fn lookup(
-        &self,
-        issuer: &str,
-        tenant: Option<&str>,
-        subject: &str,
-    ) -> Option<Person<'_>> {
+    pub(crate) fn lookup(&self, issuer: &str, tenant: Option<&str>, subject: &str) -> Option<Person<'_>> {
         let realm = self.realm(issuer, tenant)?;
         let hash = self.person_hash(realm, subject.as_bytes());
         let bucket = bucket(hash, self.buckets.len().saturating_sub(1));
@@ -115,10 +105,7 @@ impl Directory {
         };
         Some(Person {
             active: record.active,
-            groups: Groups {
-                directory: self,
-                numbers: record.groups.iter(),
-            },
+            groups: Groups { directory: self, numbers: record.groups.iter() },
         })
     }
 
@@ -203,8 +190,7 @@ impl<'a> Iterator for Groups<'a> {
 
     fn next(&mut self) -> Option<&'a str> {
         let number = u32::from_le_bytes(*self.numbers.next()?);
-        self.directory
-            .name(*self.directory.groups.get(number as usize)?)
+        self.directory.name(*self.directory.groups.get(number as usize)?)
     }
 }
 
@@ -244,12 +230,8 @@ impl<'a> Record<'a> {
         let (realm, subject, groups) = (number()?, number()?, number()?);
         let (subject, rest) = records.split_at_checked(subject as usize)?;
         let (groups, others) = rest.split_at_checked((groups as usize).checked_mul(4)?)?;
-        let record = Self {
-            realm: realm >> 1,
-            active: realm & 1 == 1,
-            subject,
-            groups: groups.as_chunks().0,
-        };
+        let record =
+            Self { realm: realm >> 1, active: realm & 1 == 1, subject, groups: groups.as_chunks().0 };
         Some((record, others))
     }
 
@@ -271,17 +253,11 @@ struct Fault {
 
 impl Fault {
     fn new(member: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            member,
-            message: message.into(),
-        }
+        Self { member, message: message.into() }
     }
 
     fn too_large() -> Self {
-        Self::new(
-            "",
-            "the directory is too large; allowed: 4 GiB of people and 4 GiB of names",
-        )
+        Self::new("", "the directory is too large; allowed: 4 GiB of people and 4 GiB of names")
     }
 }
 
@@ -320,13 +296,11 @@ impl Builder {
         // Nothing is longer than 4 GiB: `add` saw to it.
         let place = |people: &[u8]| u32::try_from(people.len()).unwrap_or(u32::MAX);
         for (hash, start) in order {
-            made.buckets
-                .resize(bucket(hash, buckets) + 1, place(&made.people));
+            made.buckets.resize(bucket(hash, buckets) + 1, place(&made.people));
             let start = start as usize;
             if let Some((_, others)) = unsorted.get(start..).and_then(Record::read) {
                 let end = unsorted.len() - others.len();
-                made.people
-                    .extend(unsorted.get(start..end).unwrap_or_default());
+                made.people.extend(unsorted.get(start..end).unwrap_or_default());
             }
         }
         made.buckets.resize(buckets + 1, place(&made.people));
@@ -340,8 +314,7 @@ impl Builder {
     fn find(&self, hash: u64, realm: u32, subject: &[u8]) -> Option<(u32, Record<'_>)> {
         let is_it = |entry: &(u64, u32)| {
             entry.0 == hash
-                && Record::read_at(&self.made.people, entry.1)
-                    .is_some_and(|record| record.is(realm, subject))
+                && Record::read_at(&self.made.people, entry.1).is_some_and(|record| record.is(realm, subject))
         };
         let start = self.people_index.find(hash, is_it)?.1;
         Some((start, Record::read_at(&self.made.people, start)?))
@@ -354,17 +327,13 @@ impl Builder {
         }
         let realm = Realm {
             issuer: self.keep("issuer", issuer)?,
-            tenant: tenant
-                .map(|tenant| self.keep("tenant", tenant))
-                .transpose()?,
+            tenant: tenant.map(|tenant| self.keep("tenant", tenant)).transpose()?,
         };
         // Doubled, because a record's lowest bit of the realm says whether the person is active.
         let number = number(self.made.realms.len() * 2)? / 2;
         self.made.realms.push(realm);
         let hash = self.made.state.hash_one((issuer, tenant));
-        self.made
-            .realm_index
-            .insert_unique(hash, (hash, number), |entry| entry.0);
+        self.made.realm_index.insert_unique(hash, (hash, number), |entry| entry.0);
         Ok(number)
     }
 
@@ -382,34 +351,24 @@ impl Builder {
         let number = number(self.made.groups.len())?;
         self.made.groups.push(span);
         self.last_member.push(u32::MAX);
-        self.group_index
-            .insert_unique(hash, (hash, number), |entry| entry.0);
+        self.group_index.insert_unique(hash, (hash, number), |entry| entry.0);
         Ok(number)
     }
 
     fn keep(&mut self, member: &'static str, name: &str) -> Result<Span, Fault> {
         not_empty(member, name)?;
-        let span = Span {
-            start: number(self.made.text.len())?,
-            end: number(self.made.text.len() + name.len())?,
-        };
+        let span =
+            Span { start: number(self.made.text.len())?, end: number(self.made.text.len() + name.len())? };
         self.made.text.push_str(name);
         Ok(span)
     }
 
     /// Adds a person, leaves each group once in `groups`, and returns where the record starts.
-    fn add(
-        &mut self,
-        realm: u32,
-        active: bool,
-        subject: &[u8],
-        groups: &mut Vec<u32>,
-    ) -> Result<u32, Fault> {
+    fn add(&mut self, realm: u32, active: bool, subject: &[u8], groups: &mut Vec<u32>) -> Result<u32, Fault> {
         let hash = self.made.person_hash(realm, subject);
         if self.find(hash, realm, subject).is_some() {
             let subject = String::from_utf8_lossy(subject);
-            let message =
-                format!("`{subject}` is listed twice; allowed: once for an issuer and tenant");
+            let message = format!("`{subject}` is listed twice; allowed: once for an issuer and tenant");
             return Err(Fault::new("subject", message));
         }
         let start = number(self.made.people.len())?;
@@ -419,50 +378,36 @@ impl Builder {
         });
         number(self.made.people.len() + Record::FIELDS + subject.len() + groups.len() * 4)?;
         let people = &mut self.made.people;
-        for field in [
-            realm << 1 | u32::from(active),
-            number(subject.len())?,
-            number(groups.len())?,
-        ] {
+        for field in [realm << 1 | u32::from(active), number(subject.len())?, number(groups.len())?] {
             people.extend(field.to_le_bytes());
         }
         people.extend(subject);
         for group in groups {
             people.extend(group.to_le_bytes());
         }
-        self.people_index
-            .insert_unique(hash, (hash, start), |entry| entry.0);
+        self.people_index.insert_unique(hash, (hash, start), |entry| entry.0);
         self.made.len += 1;
         Ok(start)
     }
 
     /// Takes a row of CSV: its person, where new, and where there is a group, the person's record and the group.
-    fn add_row(
-        &mut self,
-        row: &csv::StringRecord,
-        memberships: &mut Vec<(u32, u32)>,
-    ) -> Result<(), Fault> {
+    fn add_row(&mut self, row: &csv::StringRecord, memberships: &mut Vec<(u32, u32)>) -> Result<(), Fault> {
         let mut columns = row.iter();
         let mut column = || columns.next().unwrap_or_default();
-        let (issuer, tenant, subject, active, group) =
-            (column(), column(), column(), column(), column());
+        let (issuer, tenant, subject, active, group) = (column(), column(), column(), column(), column());
         not_empty("subject", subject)?;
         for (name, value) in CSV_HEADER.into_iter().zip(row) {
             // Most likely a quotation mark that nothing closes: what follows would vanish in this name.
             if value.contains(['\r', '\n']) {
-                return Err(Fault::new(
-                    name,
-                    "contains a line break; allowed: names of one line",
-                ));
+                return Err(Fault::new(name, "contains a line break; allowed: names of one line"));
             }
         }
         let active = match active {
             "" | "true" => true,
             "false" => false,
             other => {
-                let message = format!(
-                    "unknown value `{other}`; allowed: `true`, `false`, or empty for `true`"
-                );
+                let message =
+                    format!("unknown value `{other}`; allowed: `true`, `false`, or empty for `true`");
                 return Err(Fault::new("active", message));
             }
         };
@@ -470,9 +415,8 @@ impl Builder {
         let hash = self.made.person_hash(realm, subject.as_bytes());
         let start = match self.find(hash, realm, subject.as_bytes()) {
             Some((_, record)) if record.active != active => {
-                let message = format!(
-                    "`{subject}` is active in one row and not in another; allowed: one of the two"
-                );
+                let message =
+                    format!("`{subject}` is active in one row and not in another; allowed: one of the two");
                 return Err(Fault::new("active", message));
             }
             Some((start, _)) => start,
@@ -558,14 +502,11 @@ fn unless_said() -> bool {
 }
 
 impl JsonReader {
-    fn version(&mut self, version: u64) -> Result<(), Fault> {
+    fn version(version: u64) -> Result<(), Fault> {
         if version == 1 {
             return Ok(());
         }
-        Err(Fault::new(
-            "version",
-            format!("unknown version `{version}`; allowed: 1"),
-        ))
+        Err(Fault::new("version", format!("unknown version `{version}`; allowed: 1")))
     }
 
     fn person(&mut self, listed: &Listed<'_>) -> Result<(), Fault> {
@@ -577,8 +518,7 @@ impl JsonReader {
             self.groups.push(self.builder.group("groups", &group.0)?);
         }
         let subject = listed.subject.0.as_bytes();
-        self.builder
-            .add(realm, listed.active, subject, &mut self.groups)?;
+        self.builder.add(realm, listed.active, subject, &mut self.groups)?;
         Ok(())
     }
 
@@ -592,9 +532,7 @@ impl JsonReader {
         let form = || {
             // The reader ends its text with the place, which has a field of its own here.
             let text = error.to_string();
-            let message = text
-                .rsplit_once(" at line ")
-                .map_or(&*text, |(message, _)| message);
+            let message = text.rsplit_once(" at line ").map_or(&*text, |(message, _)| message);
             Fault::new("", message)
         };
         let Fault { member, message } = self.fault.take().unwrap_or_else(form);
@@ -621,7 +559,7 @@ impl<'de> Visitor<'de> for &mut JsonReader {
                 "version" if !version => {
                     version = true;
                     let given = members.next_value()?;
-                    self.version(given).map_err(|fault| self.stop(fault))?;
+                    JsonReader::version(given).map_err(|fault| self.stop(fault))?;
                 }
                 "people" if !people => {
                     people = true;
@@ -693,9 +631,7 @@ impl<'de> Visitor<'de> for OnePerson<'_> {
 const CSV_HEADER: [&str; 5] = ["issuer", "tenant", "subject", "active", "group"];
 
 fn csv_error(file: &str, error: &csv::Error) -> Error {
-    let line = error
-        .position()
-        .and_then(|place| u32::try_from(place.line()).ok());
+    let line = error.position().and_then(|place| u32::try_from(place.line()).ok());
     let message = match error.kind() {
         csv::ErrorKind::UnequalLengths { len, .. } => format!("`{len}` columns; allowed: 5"),
         csv::ErrorKind::Utf8 { .. } => "not UTF-8".to_owned(),
@@ -710,28 +646,17 @@ mod tests {
 
     type Found<'a> = Option<(bool, Vec<&'a str>)>;
 
-    fn find<'a>(
-        directory: &'a Directory,
-        issuer: &str,
-        tenant: Option<&str>,
-        subject: &str,
-    ) -> Found<'a> {
+    fn find<'a>(directory: &'a Directory, issuer: &str, tenant: Option<&str>, subject: &str) -> Found<'a> {
         let person = directory.lookup(issuer, tenant, subject)?;
         Some((person.active, person.groups.collect()))
     }
 
     fn json(people: &str) -> Result<Directory, Error> {
-        Directory::from_json(
-            "d.json",
-            format!("{{\"version\":1,\"people\":[\n{people}]}}").as_bytes(),
-        )
+        Directory::from_json("d.json", format!("{{\"version\":1,\"people\":[\n{people}]}}").as_bytes())
     }
 
     fn csv(rows: &str) -> Result<Directory, Error> {
-        Directory::from_csv(
-            "d.csv",
-            format!("issuer,tenant,subject,active,group\n{rows}").as_bytes(),
-        )
+        Directory::from_csv("d.csv", format!("issuer,tenant,subject,active,group\n{rows}").as_bytes())
     }
 
     #[test]
@@ -758,12 +683,9 @@ mod tests {
             assert_eq!(find(&directory, "i", None, "s"), first);
             assert_eq!(find(&directory, "i", Some("t"), "s"), Some((false, vec![])));
             assert_eq!(find(&directory, "i", None, "u"), Some((true, vec!["ops"])));
-            for (issuer, tenant, subject) in [
-                ("i", Some("t"), "u"),
-                ("i", Some(""), "s"),
-                ("I", None, "s"),
-                ("i", None, "s "),
-            ] {
+            for (issuer, tenant, subject) in
+                [("i", Some("t"), "u"), ("i", Some(""), "s"), ("I", None, "s"), ("i", None, "s ")]
+            {
                 assert_eq!(find(&directory, issuer, tenant, subject), None);
             }
             let mut groups: Vec<_> = directory.groups().collect();
@@ -797,10 +719,7 @@ mod tests {
                 r#"{"issuer":"i","tenant":"","subject":"s","groups":[]}"#.into(),
                 "2: `people[0].tenant`: must not be empty",
             ),
-            (
-                r#"{"issuer":"i","subject":"s"}"#.into(),
-                "2: `people[0]`: missing field `groups`",
-            ),
+            (r#"{"issuer":"i","subject":"s"}"#.into(), "2: `people[0]`: missing field `groups`"),
             (
                 r#"{"issuer":"i","subject":"s","groups":"eng"}"#.into(),
                 "2: `people[0]`: invalid type: string \"eng\", expected a sequence",
@@ -818,35 +737,17 @@ mod tests {
                 "2: `people[0]`: invalid type: sequence, expected a person: an object with `issuer`, `subject` and `groups`",
             ),
         ] {
-            assert_eq!(
-                json(&people).unwrap_err().to_string(),
-                format!("d.json:{fault}")
-            );
+            assert_eq!(json(&people).unwrap_err().to_string(), format!("d.json:{fault}"));
         }
         for (text, fault) in [
-            (
-                "{\n\"version\":2,\"people\":[]}",
-                "2: `version`: unknown version `2`; allowed: 1",
-            ),
+            ("{\n\"version\":2,\"people\":[]}", "2: `version`: unknown version `2`; allowed: 1"),
             ("{\"people\":[]}", "1: missing field `version`"),
             ("{\"version\":1}", "1: missing field `people`"),
-            (
-                "{\"version\":1,\"version\":1,\"people\":[]}",
-                "1: duplicate field `version`",
-            ),
-            (
-                "{\"version\":1,\"people\":[],\"people\":[]}",
-                "1: duplicate field `people`",
-            ),
-            (
-                "{\"version\":1,\"x\":[]}",
-                "1: unknown field `x`, expected `version` or `people`",
-            ),
+            ("{\"version\":1,\"version\":1,\"people\":[]}", "1: duplicate field `version`"),
+            ("{\"version\":1,\"people\":[],\"people\":[]}", "1: duplicate field `people`"),
+            ("{\"version\":1,\"x\":[]}", "1: unknown field `x`, expected `version` or `people`"),
             ("{\"version\":1,\"people\":[]}\nx", "2: trailing characters"),
-            (
-                "[]",
-                "1: invalid type: sequence, expected an object with `version` and `people`",
-            ),
+            ("[]", "1: invalid type: sequence, expected an object with `version` and `people`"),
             ("", "1: EOF while parsing a value"),
         ] {
             let error = Directory::from_json("d.json", text.as_bytes()).unwrap_err();
@@ -861,32 +762,21 @@ mod tests {
                 "i,,s,,\ni,,s,false,g",
                 "3: `active`: `s` is active in one row and not in another; allowed: one of the two",
             ),
-            (
-                "i,,s,yes,",
-                "2: `active`: unknown value `yes`; allowed: `true`, `false`, or empty for `true`",
-            ),
+            ("i,,s,yes,", "2: `active`: unknown value `yes`; allowed: `true`, `false`, or empty for `true`"),
             (",,s,,g", "2: `issuer`: must not be empty"),
             ("i,,s,,g\ni,,,,g", "3: `subject`: must not be empty"),
             ("i,,s,,g\ni,,s,g", "3: `4` columns; allowed: 5"),
-            (
-                "i,,s,,\"g\ni,,t,false,g\n",
-                "2: `group`: contains a line break; allowed: names of one line",
-            ),
+            ("i,,s,,\"g\ni,,t,false,g\n", "2: `group`: contains a line break; allowed: names of one line"),
         ] {
             assert_eq!(csv(rows).unwrap_err().to_string(), format!("d.csv:{fault}"));
         }
-        for header in [
-            "",
-            "issuer,subject,active,group\n",
-            "issuer,tenant,subject,active,groups\n",
-        ] {
+        for header in ["", "issuer,subject,active,group\n", "issuer,tenant,subject,active,groups\n"] {
             let error = Directory::from_csv("d.csv", header.as_bytes()).unwrap_err();
             let fault = "d.csv:1: the header must be `issuer,tenant,subject,active,group`";
             assert_eq!(error.to_string(), fault);
         }
         let error =
-            Directory::from_csv("d.csv", b"issuer,tenant,subject,active,group\ni,,\xff,,\n")
-                .unwrap_err();
+            Directory::from_csv("d.csv", b"issuer,tenant,subject,active,group\ni,,\xff,,\n").unwrap_err();
         assert_eq!(error.to_string(), "d.csv:2: not UTF-8");
     }
 
@@ -899,13 +789,9 @@ mod tests {
             for person in 0..5_000_u32 {
                 let (issuer, subject) = (person % 3, format!("00u{person:017}"));
                 let group = format!("group {}", (person * 7 + round * 13) % 400);
-                text += &format!(
-                    "https://{issuer}.example,,{subject},{},{group}\n",
-                    person % 10 != 0
-                );
-                let entry = twin
-                    .entry((issuer, subject))
-                    .or_insert((person % 10 != 0, Vec::new()));
+                let row = format!("https://{issuer}.example,,{subject},{},{group}\n", person % 10 != 0);
+                text.push_str(&row);
+                let entry = twin.entry((issuer, subject)).or_insert((person % 10 != 0, Vec::new()));
                 entry.1.push(group);
             }
         }
@@ -915,10 +801,7 @@ mod tests {
         for ((issuer, subject), (active, groups)) in &twin {
             let issuer = format!("https://{issuer}.example");
             let found = find(&directory, &issuer, None, subject);
-            assert_eq!(
-                found,
-                Some((*active, groups.iter().map(|group| &**group).collect()))
-            );
+            assert_eq!(found, Some((*active, groups.iter().map(|group| &**group).collect())));
             assert_eq!(find(&directory, "https://3.example", None, subject), None);
         }
         let each = directory.bytes() / directory.len();

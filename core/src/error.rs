@@ -29,14 +29,7 @@ impl Error {
         key: impl Into<String>,
         message: impl Into<String>,
     ) -> Self {
-        Self {
-            kind: Box::new(Kind {
-                file: file.into(),
-                line,
-                key: key.into(),
-                message: message.into(),
-            }),
-        }
+        Self { kind: Box::new(Kind { file: file.into(), line, key: key.into(), message: message.into() }) }
     }
 
     /// The file or source that holds the fault, as the caller named it.
@@ -62,12 +55,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Kind {
-            file,
-            line,
-            key,
-            message,
-        } = &*self.kind;
+        let Kind { file, line, key, message } = &*self.kind;
         f.write_str(file)?;
         if let Some(line) = line {
             write!(f, ":{line}")?;

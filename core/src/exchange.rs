@@ -215,9 +215,7 @@ impl Builder {
 
     /// The engine. Starts no thread and opens no file.
     pub fn build(self) -> Result<Exchange, Error> {
-        let replay = self
-            .replay
-            .unwrap_or_else(|| Box::new(MemoryReplay::new(self.config.replay.max_bytes)));
+        let replay = self.replay.unwrap_or_else(|| Box::new(MemoryReplay::new(self.config.replay.max_bytes)));
         let began = self.clock.now();
         Ok(Exchange {
             state: Snapshot::new(State::new(self.config)?),
@@ -250,15 +248,14 @@ pub(crate) struct JtiSource {
     process: u32,
 }
 
-/// A token's `jti`: 22 characters.
-pub(crate) type Jti = String;
-
 impl JtiSource {
     const BYTES: usize = 16;
+    /// Characters of one.
+    pub(crate) const LENGTH: usize = base64url::encoded_length(Self::BYTES);
     const DRAWN_AT_ONCE: usize = 32;
 
-    /// Writes the next `jti` into `out`.
-    pub(crate) fn draw(&mut self, out: &mut Jti) -> Result<(), Reason> {
+    /// The next `jti`, in `buffer`.
+    pub(crate) fn draw<'b>(&mut self, buffer: &'b mut [u8; Self::LENGTH]) -> Result<&'b str, Reason> {
         let process = std::process::id();
         if self.pool.len() < Self::BYTES || self.process != process {
             self.process = process;
@@ -269,10 +266,9 @@ impl JtiSource {
             }
         }
         let at = self.pool.len() - Self::BYTES;
-        out.clear();
-        base64url::encode_append(self.pool.get(at..).unwrap_or_default(), out);
+        let jti = base64url::encode_into(self.pool.get(at..).unwrap_or_default(), buffer);
         self.pool.truncate(at);
-        Ok(())
+        Ok(jti)
     }
 }
 
@@ -300,12 +296,7 @@ impl Exchange {
 
     /// The same, with other parts.
     pub fn builder(config: Config) -> Builder {
-        Builder {
-            config,
-            clock: Box::new(SystemClock),
-            record: Arc::new(NoRecord),
-            replay: None,
-        }
+        Builder { config, clock: Box::new(SystemClock), record: Arc::new(NoRecord), replay: None }
     }
 
     /// Exchanges an assertion for an access token: [`decide`](Self::decide) and [`Pending::finish`] in a row.
@@ -323,7 +314,7 @@ impl Exchange {
             let state = self.state.load();
             let mut event = state.event(request, now);
             let decided = self.decide_noting(&state, request, now, workspace, &mut event);
-            self.conclude(&state, decided, event)
+            self.conclude(&state, decided, &event)
         })
     }
 
@@ -335,14 +326,10 @@ impl Exchange {
         workspace: &'a mut Workspace,
         event: &mut Event<'a>,
     ) -> Result<Pending, Reason> {
-        let Workspace {
-            parser,
-            slot,
-            json,
-            jti,
-        } = workspace;
+        let Workspace { parser, slot, json, jti } = workspace;
         let rules = state.rules(now, self.began);
-        let presented = Presented::read(request.assertion, TYP, rules.limits.max_assertion_bytes, parser, slot)?;
+        let presented =
+            Presented::read(request.assertion, TYP, rules.limits.max_assertion_bytes, parser, slot)?;
         let plausible = Plausible::check(&presented, request.client_id, &rules, event)?;
         let assertion = plausible.verify()?;
         event.signature_valid = true;
@@ -368,16 +355,16 @@ impl Exchange {
     ) -> Result<Pending, Reason> {
         let minter = &state.server.minter;
         let scope = grant.scopes.print(&grant.connector.scopes);
-        let mut jti = Jti::new();
-        jtis.draw(&mut jti)?;
-        let unsigned = minter.compose(grant, &scope, now, &jti, json);
+        let mut buffer = [0; JtiSource::LENGTH];
+        let jti = jtis.draw(&mut buffer)?;
+        let unsigned = minter.compose(grant, &scope, now, jti, json);
         let receipt = self
             .record
             .queue(&Event {
                 scope_granted: &scope,
                 groups_matched: grant.matching.groups(),
                 rule: grant.matching.rule.map(|rule| (state.policy.file(), rule.line)),
-                token_jti: &jti,
+                token_jti: jti,
                 token_expires_at: now.saturating_add(minter.ttl_s()),
                 ..event.clone()
             })
@@ -397,7 +384,7 @@ impl Exchange {
         &self,
         state: &State,
         decided: Result<T, Reason>,
-        event: Event<'_>,
+        event: &Event<'_>,
     ) -> Result<T, Refusal> {
         let reason = match decided {
             Ok(accepted) => {
@@ -408,10 +395,7 @@ impl Exchange {
         };
         self.refused.fetch_add(1, Ordering::Relaxed);
         let refusal = state.refusal(reason);
-        let recorded = self.record.queue(&Event {
-            refusal: Some(refusal),
-            ..event
-        });
+        let recorded = self.record.queue(&Event { refusal: Some(refusal), ..event.clone() });
         // Whatever the reason was: what cannot be recorded is answered with 503.
         Err(recorded.map_or_else(|_| state.refusal(Reason::RecordUnavailable), |_| refusal))
     }
@@ -434,11 +418,10 @@ impl Exchange {
     pub fn put_jwks(&self, issuer: &str, jwks: &[u8]) -> Result<(), Error> {
         let refused = |why: String| Error::new(issuer, None, "", why);
         self.state.update(|state| {
-            let trusted = state
-                .keyring
-                .trusted(issuer)
-                .ok_or_else(|| refused("is not a configured IdP".to_owned()))?;
-            let keys = KeySet::parse(jwks, &trusted.idp.algorithms).map_err(|why| refused(why.to_string()))?;
+            let trusted =
+                state.keyring.trusted(issuer).ok_or_else(|| refused("is not a configured IdP".to_owned()))?;
+            let keys =
+                KeySet::parse(jwks, &trusted.idp.algorithms).map_err(|why| refused(why.to_string()))?;
             if keys.is_empty() {
                 return Err(refused("the key set has no key that can be used".to_owned()));
             }
@@ -446,20 +429,14 @@ impl Exchange {
                 .keyring
                 .with_keys(issuer, keys)
                 .ok_or_else(|| refused("is not a configured IdP".to_owned()))?;
-            Ok(State {
-                keyring,
-                ..state.next()
-            })
+            Ok(State { keyring, ..state.next() })
         })
     }
 
     /// Replaces the directory.
     pub fn put_directory(&self, directory: Directory) {
         let directory = Arc::new(directory);
-        self.change(|state| State {
-            directory,
-            ..state.next()
-        });
+        self.change(|state| State { directory, ..state.next() });
     }
 
     /// Replaces the policy by what `text` says, in the form of `policy.toml`. A text with a fault changes nothing.
@@ -498,10 +475,7 @@ impl Exchange {
 
     /// Lets new exchanges through again. Tokens that were revoked stay revoked.
     pub fn lift(&self, revocation: &Revocation<'_>) {
-        self.change(|state| State {
-            revoked: Arc::new(state.revoked.lifted(revocation)),
-            ..state.next()
-        });
+        self.change(|state| State { revoked: Arc::new(state.revoked.lifted(revocation)), ..state.next() });
     }
 
     /// The JWK set of our public keys, as JSON (RFC 7517 section 5).
@@ -542,18 +516,13 @@ impl Exchange {
 
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange")
-            .field("issuer", &self.state.load().server.issuer)
-            .finish_non_exhaustive()
+        f.debug_struct("Exchange").field("issuer", &self.state.load().server.issuer).finish_non_exhaustive()
     }
 }
 
 impl<'a> Request<'a> {
     pub(crate) fn asked(&self) -> Asked<'a> {
-        Asked {
-            resource: self.resource,
-            scope: self.scope,
-        }
+        Asked { resource: self.resource, scope: self.scope }
     }
 }
 

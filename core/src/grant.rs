@@ -6,6 +6,7 @@ use crate::assertion::Assertion;
 use crate::claims::details_type;
 use crate::config::{Combine, Idp, State};
 use crate::directory::{Directory, Groups};
+use crate::json::Value;
 use crate::policy::{Connector, Matching, Policy, narrow};
 use crate::reason::Reason;
 use crate::record::Event;
@@ -20,7 +21,7 @@ pub(crate) struct Grant<'p, 's, 'i> {
     pub(crate) connector: &'s Connector,
     pub(crate) scopes: ScopeSet,
     pub(crate) matching: Matching<'s, 'i>,
-    witness: Witness,
+    _witness: Witness,
 }
 
 /// Only this file can make one.
@@ -52,12 +53,7 @@ impl<'p, 's: 'i, 'i> Grant<'p, 's, 'i> {
     where
         's: 'e,
     {
-        let Assertion {
-            issuer,
-            tenant,
-            subject,
-            ..
-        } = assertion;
+        let Assertion { issuer, tenant, subject, .. } = assertion;
         let idp = assertion.trusted.idp;
         let (connector, resource) = resource::choose(
             book.policy,
@@ -73,13 +69,8 @@ impl<'p, 's: 'i, 'i> Grant<'p, 's, 'i> {
         if !assertion.client.connectors.admit(&connector.id) {
             return Err(Reason::ClientConnectorNotAllowed);
         }
-        let party = Party {
-            issuer,
-            tenant,
-            subject,
-            client_id: &assertion.client.id,
-            connector: &connector.id,
-        };
+        let party =
+            Party { issuer, tenant, subject, client_id: &assertion.client.id, connector: &connector.id };
         if book.revoked.blocks(&party) {
             return Err(Reason::Blocked);
         }
@@ -101,7 +92,7 @@ impl<'p, 's: 'i, 'i> Grant<'p, 's, 'i> {
             let unknown = from_claim.is_some() && assertion.groups.is_overage();
             return Err(if unknown { Reason::GroupsOverage } else { Reason::GroupRequired });
         }
-        for element in assertion.authorization_details.and_then(|d| d.array()).into_iter().flatten() {
+        for element in assertion.authorization_details.and_then(Value::array).into_iter().flatten() {
             let allowed = details_type(element)
                 .is_some_and(|kind| connector.allows_details(kind, issuer, tenant, groups()));
             if !allowed {
@@ -109,14 +100,7 @@ impl<'p, 's: 'i, 'i> Grant<'p, 's, 'i> {
             }
         }
         let scopes = narrow(claimed, matching.scopes, asked.scope, &connector.scopes)?;
-        Ok(Self {
-            assertion,
-            resource,
-            connector,
-            scopes,
-            matching,
-            witness: Witness,
-        })
+        Ok(Self { assertion, resource, connector, scopes, matching, _witness: Witness })
     }
 }
 
@@ -133,9 +117,5 @@ pub(crate) fn groups_listed<'s>(
         return Ok(None);
     }
     let person = directory.lookup(issuer, tenant, subject).ok_or(Reason::SubjectUnknown)?;
-    if person.active {
-        Ok(Some(person.groups))
-    } else {
-        Err(Reason::SubjectDisabled)
-    }
+    if person.active { Ok(Some(person.groups)) } else { Err(Reason::SubjectDisabled) }
 }

@@ -53,11 +53,7 @@ pub struct IdJag<'a> {
 impl IdJagMinter {
     /// An IdP with the issuer identifier `issuer`.
     pub fn new(issuer: impl Into<String>, key: Arc<SigningKey>) -> Self {
-        Self {
-            issuer: issuer.into(),
-            header: mint::header(TYP, &key),
-            key,
-        }
+        Self { issuer: issuer.into(), header: mint::header(TYP, &key), key }
     }
 
     /// The issuer identifier.
@@ -106,9 +102,7 @@ impl IdJagMinter {
         }
         json.push('}');
         let mut unsigned = Unsigned::new(&self.header, &json, Arc::clone(&self.key));
-        unsigned
-            .sign()
-            .map_err(|_| failed("the assertion could not be signed"))?;
+        unsigned.sign().map_err(|_| failed("the assertion could not be signed"))?;
         Ok(unsigned.into_text())
     }
 }

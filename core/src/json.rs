@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn what_is_read_is_written_back() {
         for text in [
-            r#"{}"#,
+            "{}",
             r#"{"a":{"b":[1,-2,{"c":"xA"},[]],"e":{}},"d":1.5,"f":true,"g":null}"#,
             r#"{"a":"\"\\\u0001é😀"}"#,
             r#"{"a":1e100}"#,

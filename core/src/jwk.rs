@@ -81,7 +81,9 @@ impl fmt::Display for KeyProblem {
             Self::NotAnObject => "the key is not a JSON object",
             Self::DuplicateMember => "a member stands twice",
             Self::KeyType => "`kty` is unknown; allowed: `RSA`, `EC`, `OKP`",
-            Self::Curve => "`crv` is unknown or does not belong to `kty`; allowed: `P-256`, `P-384`, `P-521`, `Ed25519`",
+            Self::Curve => {
+                "`crv` is unknown or does not belong to `kty`; allowed: `P-256`, `P-384`, `P-521`, `Ed25519`"
+            }
             Self::Symmetric => "a symmetric key (`oct`) never verifies an assertion",
             Self::Private => "a private key stands where a public one belongs; it must be taken as stolen",
             Self::Use => "`use` is not `sig`",
@@ -99,7 +101,9 @@ impl fmt::Display for KeyProblem {
             Self::SecretTooShort => "the secret is shorter than 32 octets",
             Self::Inconsistent => "the public and the private half do not belong together",
             Self::TooManyPrimes => "the RSA key has more than two primes",
-            Self::NotSupported => "the crypto provider in use does not have this algorithm, or it is not for signing",
+            Self::NotSupported => {
+                "the crypto provider in use does not have this algorithm, or it is not for signing"
+            }
         })
     }
 }
@@ -151,9 +155,8 @@ impl<'a> Jwk<'a> {
 
         let mut parsed: Vec<(Algorithm, PublicKey)> = Vec::new();
         for candidate in allowed {
-            let fits = algorithm.map_or(candidate.key_type() == key_type, |algorithm| {
-                algorithm == *candidate
-            });
+            let fits =
+                algorithm.map_or(candidate.key_type() == key_type, |algorithm| algorithm == *candidate);
             if fits && !parsed.iter().any(|(done, _)| done == candidate) {
                 parsed.push((*candidate, PublicKey::new(*candidate, &members)?));
             }
@@ -161,10 +164,7 @@ impl<'a> Jwk<'a> {
         if parsed.is_empty() {
             return Err(KeyProblem::AlgorithmNotAllowed);
         }
-        Ok(VerifyingKey::new(
-            kid.as_ref().map(|kid| kid.as_str()),
-            parsed,
-        ))
+        Ok(VerifyingKey::new(kid.as_ref().map(|kid| kid.as_str()), parsed))
     }
 
     /// The private key, for its `alg`, or without one for the algorithm that its type is minted with here.
@@ -185,22 +185,15 @@ impl<'a> Jwk<'a> {
         let public = self.octets(key_type.public_members())?;
         let private = self.octets(key_type.private_members())?;
         let kid = self.kid()?;
-        SigningKey::new(
-            algorithm,
-            kid.as_ref().map(|kid| kid.as_str()),
-            public,
-            private,
-        )
+        SigningKey::new(algorithm, kid.as_ref().map(|kid| kid.as_str()), public, private)
     }
 
     /// The thumbprint of a public key (RFC 7638 section 3).
+    #[cfg(test)]
     pub(crate) fn thumbprint(&self) -> Result<String, KeyProblem> {
         let key_type = self.public_key_type()?;
         let members = self.octets(key_type.public_members())?;
-        Ok(thumbprint(
-            key_type,
-            named(key_type.public_members(), &members),
-        ))
+        Ok(thumbprint(key_type, named(key_type.public_members(), &members)))
     }
 
     fn key_type(&self) -> Result<KeyType, KeyProblem> {
@@ -212,15 +205,10 @@ impl<'a> Jwk<'a> {
             _ => return Err(KeyProblem::KeyType),
         }
         let crv = self.string("crv")?.ok_or(KeyProblem::Missing("crv"))?;
-        [
-            KeyType::P256,
-            KeyType::P384,
-            KeyType::P521,
-            KeyType::Ed25519,
-        ]
-        .into_iter()
-        .find(|curve| curve.kty() == kty.as_str() && curve.crv() == Some(crv.as_str()))
-        .ok_or(KeyProblem::Curve)
+        [KeyType::P256, KeyType::P384, KeyType::P521, KeyType::Ed25519]
+            .into_iter()
+            .find(|curve| curve.kty() == kty.as_str() && curve.crv() == Some(crv.as_str()))
+            .ok_or(KeyProblem::Curve)
     }
 
     fn public_key_type(&self) -> Result<KeyType, KeyProblem> {
@@ -229,10 +217,7 @@ impl<'a> Jwk<'a> {
         if key_type == KeyType::Secret {
             return Err(KeyProblem::Symmetric);
         }
-        if PRIVATE
-            .iter()
-            .any(|name| self.0.members.contains_key(*name))
-        {
+        if PRIVATE.iter().any(|name| self.0.members.contains_key(*name)) {
             return Err(KeyProblem::Private);
         }
         Ok(key_type)
@@ -278,9 +263,7 @@ impl<'a> Jwk<'a> {
             .iter()
             .map(|name| {
                 let text = self.string(name)?.ok_or(KeyProblem::Missing(name))?;
-                base64url::decode(text.as_bytes())
-                    .map(Zeroizing::new)
-                    .map_err(|_| KeyProblem::Encoding(name))
+                base64url::decode(text.as_bytes()).map(Zeroizing::new).map_err(|_| KeyProblem::Encoding(name))
             })
             .collect()
     }
@@ -291,10 +274,7 @@ pub(crate) fn named<'k>(
     names: &'static [&'static str],
     members: &'k [Octets],
 ) -> impl Iterator<Item = (&'static str, &'k [u8])> {
-    names
-        .iter()
-        .copied()
-        .zip(members.iter().map(|octets| octets.as_slice()))
+    names.iter().copied().zip(members.iter().map(|octets| octets.as_slice()))
 }
 
 /// The SHA-256 thumbprint of a key (RFC 7638 section 3) in base64url: of its public members, or of a secret's `k`.
@@ -302,9 +282,8 @@ pub(crate) fn thumbprint<'k>(
     key_type: KeyType,
     members: impl Iterator<Item = (&'static str, &'k [u8])>,
 ) -> String {
-    let mut required: Vec<(&str, Zeroizing<String>)> = members
-        .map(|(name, octets)| (name, Zeroizing::new(base64url::encode(octets))))
-        .collect();
+    let mut required: Vec<(&str, Zeroizing<String>)> =
+        members.map(|(name, octets)| (name, Zeroizing::new(base64url::encode(octets)))).collect();
     required.push(("kty", Zeroizing::new(key_type.kty().to_owned())));
     if let Some(crv) = key_type.crv() {
         required.push(("crv", Zeroizing::new(crv.to_owned())));
@@ -347,10 +326,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut object = Object {
-                    members: BTreeMap::new(),
-                    duplicate: false,
-                };
+                let mut object = Object { members: BTreeMap::new(), duplicate: false };
                 while let Some((name, value)) = map.next_entry()? {
                     object.duplicate |= object.members.insert(name, value).is_some();
                 }
@@ -443,12 +419,7 @@ mod tests {
 
     #[test]
     fn what_is_not_asked_for_is_ignored() {
-        for good in [
-            &*public(RS256),
-            &public(ES256),
-            &public(ED25519),
-            RSA_PUBLIC,
-        ] {
+        for good in [&*public(RS256), &public(ES256), &public(ED25519), RSA_PUBLIC] {
             assert_eq!(problem(good), None, "{good}");
             let ignored = [
                 ("use", json!("sig")),
@@ -557,24 +528,14 @@ mod tests {
         ] {
             assert_eq!(problem(text), Some(KeyProblem::NotAnObject), "{text}");
         }
-        assert_eq!(
-            Jwk::parse(b"{\"kty\":\"\xff\"}").err(),
-            Some(KeyProblem::NotAnObject)
-        );
+        assert_eq!(Jwk::parse(b"{\"kty\":\"\xff\"}").err(), Some(KeyProblem::NotAnObject));
         let good = public(ED25519);
-        for twice in [
-            "\"alg\":\"EdDSA\",\"alg\":\"EdDSA\",",
-            "\"a\":1,\"\\u0061\":2,",
-            "\"kty\":\"RSA\",",
-        ] {
+        for twice in ["\"alg\":\"EdDSA\",\"alg\":\"EdDSA\",", "\"a\":1,\"\\u0061\":2,", "\"kty\":\"RSA\","] {
             let text = good.replacen('{', &format!("{{{twice}"), 1);
             assert_eq!(problem(&text), Some(KeyProblem::DuplicateMember), "{text}");
         }
-        let nested = good.replacen(
-            '{',
-            &format!("{{\"x5c\":{}{},", "[".repeat(50_000), "]".repeat(50_000)),
-            1,
-        );
+        let nested =
+            good.replacen('{', &format!("{{\"x5c\":{}{},", "[".repeat(50_000), "]".repeat(50_000)), 1);
         assert_eq!(problem(&nested), None);
     }
 
@@ -584,34 +545,14 @@ mod tests {
         let rsa_algorithms = &Algorithm::ALL[..6];
         assert_eq!(algorithms(&rsa, Algorithm::ALL), rsa_algorithms);
         assert_eq!(algorithms(&ec, Algorithm::ALL), [Algorithm::ES256]);
-        assert_eq!(
-            algorithms(&okp, Algorithm::ALL),
-            [Algorithm::EdDSA, Algorithm::Ed25519]
-        );
+        assert_eq!(algorithms(&okp, Algorithm::ALL), [Algorithm::EdDSA, Algorithm::Ed25519]);
 
-        let allowed = [
-            Algorithm::PS256,
-            Algorithm::HS256,
-            Algorithm::RS256,
-            Algorithm::PS256,
-        ];
-        assert_eq!(
-            algorithms(&rsa, &allowed),
-            [Algorithm::PS256, Algorithm::RS256]
-        );
+        let allowed = [Algorithm::PS256, Algorithm::HS256, Algorithm::RS256, Algorithm::PS256];
+        assert_eq!(algorithms(&rsa, &allowed), [Algorithm::PS256, Algorithm::RS256]);
         let named = |text: &str, alg: &str| edited(text, &[("alg", json!(alg))]);
-        assert_eq!(
-            algorithms(&named(&rsa, "PS512"), Algorithm::ALL),
-            [Algorithm::PS512]
-        );
-        assert_eq!(
-            algorithms(&named(&okp, "Ed25519"), Algorithm::ALL),
-            [Algorithm::Ed25519]
-        );
-        assert_eq!(
-            algorithms(&named(&okp, "EdDSA"), Algorithm::ALL),
-            [Algorithm::EdDSA]
-        );
+        assert_eq!(algorithms(&named(&rsa, "PS512"), Algorithm::ALL), [Algorithm::PS512]);
+        assert_eq!(algorithms(&named(&okp, "Ed25519"), Algorithm::ALL), [Algorithm::Ed25519]);
+        assert_eq!(algorithms(&named(&okp, "EdDSA"), Algorithm::ALL), [Algorithm::EdDSA]);
 
         for (text, allowed) in [
             (&rsa, &[Algorithm::ES256, Algorithm::HS256][..]),
@@ -629,48 +570,27 @@ mod tests {
         // CVE-2026-44699, CVE-2026-48526, CVE-2026-22817, CVE-2015-9235: an RSA key without `alg` used for HS256.
         let rsa = public(RS256);
         let key = verifying_key(&rsa, Algorithm::ALL).unwrap();
-        let modulus = base64url::decode(
-            serde_json::from_str::<Value>(&rsa).unwrap()["n"]
-                .as_str()
-                .unwrap()
-                .as_bytes(),
-        );
+        let modulus =
+            base64url::decode(serde_json::from_str::<Value>(&rsa).unwrap()["n"].as_str().unwrap().as_bytes());
         for secret in [rsa.as_bytes(), &modulus.unwrap(), &[0; 32]] {
             let forger = edited(HS256, &[("k", json!(base64url::encode(secret)))]);
             let forger = SigningKey::from_jwk(forger.as_bytes()).unwrap();
             let mut out = [0; crypto::MAX_SIGNATURE];
             let signature = forger.sign(b"message", &mut out).unwrap();
-            assert!(
-                forger
-                    .verifying()
-                    .verify(Algorithm::HS256, b"message", signature)
-            );
+            assert!(forger.verifying().verify(Algorithm::HS256, b"message", signature));
             for algorithm in Algorithm::ALL {
-                assert!(
-                    !key.verify(*algorithm, b"message", signature),
-                    "{algorithm}"
-                );
+                assert!(!key.verify(*algorithm, b"message", signature), "{algorithm}");
             }
         }
         assert!(!key.supports(Algorithm::HS256));
         assert_eq!(problem(HS256), Some(KeyProblem::Symmetric));
-        assert_eq!(
-            problem(&edited(HS256, &[("k", json!(""))])),
-            Some(KeyProblem::Symmetric)
-        );
-        assert_eq!(
-            problem(&edited(HS256, &[("alg", json!("RS256"))])),
-            Some(KeyProblem::Symmetric)
-        );
+        assert_eq!(problem(&edited(HS256, &[("k", json!(""))])), Some(KeyProblem::Symmetric));
+        assert_eq!(problem(&edited(HS256, &[("alg", json!("RS256"))])), Some(KeyProblem::Symmetric));
     }
 
     #[test]
     fn p521_is_there_or_is_refused_by_name() {
-        let expected = if cfg!(feature = "aws-lc-rs") {
-            None
-        } else {
-            Some(KeyProblem::NotSupported)
-        };
+        let expected = if cfg!(feature = "aws-lc-rs") { None } else { Some(KeyProblem::NotSupported) };
         assert_eq!(problem(&public(ES512)), expected);
     }
 
@@ -678,10 +598,7 @@ mod tests {
     fn thumbprints_are_those_of_the_rfcs() {
         for (text, expected) in [
             (RSA_PUBLIC, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"), // RFC 7638 section 3.1
-            (
-                &public(ED25519),
-                "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
-            ), // RFC 8037 appendix A.3
+            (&public(ED25519), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"), // RFC 8037 appendix A.3
         ] {
             let jwk = Jwk::parse(text.as_bytes()).unwrap();
             assert_eq!(jwk.thumbprint().as_deref(), Ok(expected));
@@ -692,12 +609,9 @@ mod tests {
 
     #[test]
     fn texts_are_lower_case_and_have_no_full_stop() {
-        for problem in [
-            KeyProblem::Missing("n"),
-            KeyProblem::KeyType,
-            KeyProblem::Inconsistent,
-            KeyProblem::Private,
-        ] {
+        for problem in
+            [KeyProblem::Missing("n"), KeyProblem::KeyType, KeyProblem::Inconsistent, KeyProblem::Private]
+        {
             let text = problem.to_string();
             assert!(
                 text.starts_with(|c: char| c.is_lowercase() || c == '`') && !text.ends_with('.'),

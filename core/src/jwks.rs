@@ -131,11 +131,7 @@ impl KeySet {
     /// With a `kid`, it is the one usable key of that name, and never another that would fit; without, the one usable
     /// key that is for `algorithm`. Where there is a choice, there is no key: which one signed is not found out by
     /// trying.
-    pub(crate) fn select(
-        &self,
-        kid: Option<&str>,
-        algorithm: Algorithm,
-    ) -> Result<&VerifyingKey, NoKey> {
+    pub(crate) fn select(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<&VerifyingKey, NoKey> {
         let choice = match kid {
             Some(kid) => self.by_kid.get(kid).ok_or(NoKey::Unknown)?,
             None => self
@@ -148,11 +144,7 @@ impl KeySet {
             return Err(NoKey::Ambiguous);
         };
         let key = self.keys.get(*index).ok_or(NoKey::Unknown)?;
-        if key.supports(algorithm) {
-            Ok(key)
-        } else {
-            Err(NoKey::Unsuitable)
-        }
+        if key.supports(algorithm) { Ok(key) } else { Err(NoKey::Unsuitable) }
     }
 
     fn add(&mut self, key: VerifyingKey) {
@@ -164,11 +156,7 @@ impl KeySet {
                 .or_insert(Choice::One(index));
         }
         for algorithm in key.algorithms() {
-            match self
-                .by_algorithm
-                .iter_mut()
-                .find(|(of, _)| *of == algorithm)
-            {
+            match self.by_algorithm.iter_mut().find(|(of, _)| *of == algorithm) {
                 Some((_, choice)) => *choice = Choice::Many,
                 None => self.by_algorithm.push((algorithm, Choice::One(index))),
             }
@@ -204,31 +192,20 @@ mod tests {
         KeySet::parse(text.as_bytes(), Algorithm::ALL).unwrap()
     }
 
-    fn selected(
-        set: &KeySet,
-        kid: Option<&str>,
-        algorithm: Algorithm,
-    ) -> Result<Option<String>, NoKey> {
-        set.select(kid, algorithm)
-            .map(|key| key.kid().map(str::to_owned))
+    fn selected(set: &KeySet, kid: Option<&str>, algorithm: Algorithm) -> Result<Option<String>, NoKey> {
+        set.select(kid, algorithm).map(|key| key.kid().map(str::to_owned))
     }
 
     #[test]
     fn an_unusable_key_is_left_out_and_the_others_stay() {
         let good = with_kid(&public(ES256), "good");
         let set = set(&[
-            &edited(
-                &public(RS256),
-                &[("kid", json!("small")), ("n", json!("AQAB"))],
-            ),
+            &edited(&public(RS256), &[("kid", json!("small")), ("n", json!("AQAB"))]),
             "17",
             "null",
             "{\"kty\":\"\\ud800\",\"kid\":\"surrogate\"}",
             &good,
-            &edited(
-                &public(RS256),
-                &[("kid", json!("enc")), ("use", json!("enc"))],
-            ),
+            &edited(&public(RS256), &[("kid", json!("enc")), ("use", json!("enc"))]),
             &with_kid(HS256, "secret"),
             &with_kid(RS256, "private"),
             "{\"kty\":\"EC\",\"kid\":\"twice\",\"kid\":\"twice\"}",
@@ -236,28 +213,13 @@ mod tests {
             "{\"kty\":\"AKP\",\"kid\":\"future\",\"alg\":\"ML-DSA-44\"}",
         ]);
         assert_eq!(set.len(), 1);
-        assert_eq!(
-            selected(&set, Some("good"), Algorithm::ES256),
-            Ok(Some("good".into()))
-        );
-        assert_eq!(
-            selected(&set, None, Algorithm::ES256),
-            Ok(Some("good".into()))
-        );
-        for kid in [
-            "small", "enc", "secret", "private", "twice", "future", "", "goo", "good ",
-        ] {
-            assert_eq!(
-                selected(&set, Some(kid), Algorithm::ES256),
-                Err(NoKey::Unknown),
-                "{kid}"
-            );
+        assert_eq!(selected(&set, Some("good"), Algorithm::ES256), Ok(Some("good".into())));
+        assert_eq!(selected(&set, None, Algorithm::ES256), Ok(Some("good".into())));
+        for kid in ["small", "enc", "secret", "private", "twice", "future", "", "goo", "good "] {
+            assert_eq!(selected(&set, Some(kid), Algorithm::ES256), Err(NoKey::Unknown), "{kid}");
         }
-        let problems: Vec<_> = set
-            .problems()
-            .iter()
-            .map(|(kid, problem)| (kid.as_deref(), *problem))
-            .collect();
+        let problems: Vec<_> =
+            set.problems().iter().map(|(kid, problem)| (kid.as_deref(), *problem)).collect();
         assert_eq!(
             problems,
             [
@@ -277,64 +239,26 @@ mod tests {
 
     #[test]
     fn a_kid_finds_its_key_and_never_another() {
-        let set = set(&[
-            &with_kid(&public(RS256), "rsa"),
-            &with_kid(&public(ES256), "ec"),
-            &public(ED25519),
-        ]);
-        assert_eq!(
-            selected(&set, Some("rsa"), Algorithm::RS256),
-            Ok(Some("rsa".into()))
-        );
-        assert_eq!(
-            selected(&set, Some("rsa"), Algorithm::PS512),
-            Ok(Some("rsa".into()))
-        );
-        assert_eq!(
-            selected(&set, Some("ec"), Algorithm::ES256),
-            Ok(Some("ec".into()))
-        );
-        assert_eq!(
-            selected(&set, Some("ec"), Algorithm::RS256),
-            Err(NoKey::Unsuitable)
-        );
-        assert_eq!(
-            selected(&set, Some("rsa"), Algorithm::HS256),
-            Err(NoKey::Unsuitable)
-        );
-        assert_eq!(
-            selected(&set, Some("EC"), Algorithm::ES256),
-            Err(NoKey::Unknown)
-        );
-        assert_eq!(
-            selected(&set, Some("okp"), Algorithm::EdDSA),
-            Err(NoKey::Unknown)
-        );
+        let set = set(&[&with_kid(&public(RS256), "rsa"), &with_kid(&public(ES256), "ec"), &public(ED25519)]);
+        assert_eq!(selected(&set, Some("rsa"), Algorithm::RS256), Ok(Some("rsa".into())));
+        assert_eq!(selected(&set, Some("rsa"), Algorithm::PS512), Ok(Some("rsa".into())));
+        assert_eq!(selected(&set, Some("ec"), Algorithm::ES256), Ok(Some("ec".into())));
+        assert_eq!(selected(&set, Some("ec"), Algorithm::RS256), Err(NoKey::Unsuitable));
+        assert_eq!(selected(&set, Some("rsa"), Algorithm::HS256), Err(NoKey::Unsuitable));
+        assert_eq!(selected(&set, Some("EC"), Algorithm::ES256), Err(NoKey::Unknown));
+        assert_eq!(selected(&set, Some("okp"), Algorithm::EdDSA), Err(NoKey::Unknown));
         // Without a `kid`: the one key that fits, whether or not it has a name.
         assert_eq!(selected(&set, None, Algorithm::EdDSA), Ok(None));
-        assert_eq!(
-            selected(&set, None, Algorithm::RS384),
-            Ok(Some("rsa".into()))
-        );
-        assert_eq!(
-            selected(&set, None, Algorithm::ES384),
-            Err(NoKey::Unsuitable)
-        );
-        assert_eq!(
-            selected(&set, None, Algorithm::HS256),
-            Err(NoKey::Unsuitable)
-        );
+        assert_eq!(selected(&set, None, Algorithm::RS384), Ok(Some("rsa".into())));
+        assert_eq!(selected(&set, None, Algorithm::ES384), Err(NoKey::Unsuitable));
+        assert_eq!(selected(&set, None, Algorithm::HS256), Err(NoKey::Unsuitable));
     }
 
     #[test]
     fn a_choice_is_no_key() {
         let (rsa, ec) = (public(RS256), public(ES256));
-        let twins = set(&[
-            &with_kid(&rsa, "a"),
-            &with_kid(&ec, "a"),
-            &with_kid(&rsa, "b"),
-            &with_kid(&rsa, "b"),
-        ]);
+        let twins =
+            set(&[&with_kid(&rsa, "a"), &with_kid(&ec, "a"), &with_kid(&rsa, "b"), &with_kid(&rsa, "b")]);
         assert_eq!(twins.len(), 4);
         for (kid, algorithm) in [
             (Some("a"), Algorithm::RS256),
@@ -342,53 +266,28 @@ mod tests {
             (Some("b"), Algorithm::RS256),
             (None, Algorithm::RS256),
         ] {
-            assert_eq!(
-                selected(&twins, kid, algorithm),
-                Err(NoKey::Ambiguous),
-                "{kid:?} {algorithm}"
-            );
+            assert_eq!(selected(&twins, kid, algorithm), Err(NoKey::Ambiguous), "{kid:?} {algorithm}");
         }
-        assert_eq!(
-            selected(&twins, None, Algorithm::ES256),
-            Ok(Some("a".into()))
-        );
+        assert_eq!(selected(&twins, None, Algorithm::ES256), Ok(Some("a".into())));
 
         // A twin that cannot be used is no choice, on whichever side it stands.
         let unusable = edited(&rsa, &[("kid", json!("a")), ("use", json!("enc"))]);
-        for keys in [
-            [&*unusable, &with_kid(&ec, "a")],
-            [&with_kid(&ec, "a"), &unusable],
-        ] {
+        for keys in [[&*unusable, &with_kid(&ec, "a")], [&with_kid(&ec, "a"), &unusable]] {
             let set = set(&keys);
-            assert_eq!(
-                selected(&set, Some("a"), Algorithm::ES256),
-                Ok(Some("a".into()))
-            );
-            assert_eq!(
-                selected(&set, Some("a"), Algorithm::RS256),
-                Err(NoKey::Unsuitable)
-            );
+            assert_eq!(selected(&set, Some("a"), Algorithm::ES256), Ok(Some("a".into())));
+            assert_eq!(selected(&set, Some("a"), Algorithm::RS256), Err(NoKey::Unsuitable));
         }
     }
 
     #[test]
     fn keys_are_for_the_allowed_algorithms_only() {
-        let text = format!(
-            "{{\"keys\":[{},{}]}}",
-            with_kid(&public(RS256), "rsa"),
-            with_kid(HS256, "secret")
-        );
+        let text =
+            format!("{{\"keys\":[{},{}]}}", with_kid(&public(RS256), "rsa"), with_kid(HS256, "secret"));
         let parse = |allowed: &[Algorithm]| KeySet::parse(text.as_bytes(), allowed).unwrap();
         let set = parse(&[Algorithm::PS256, Algorithm::HS256]);
         assert!(set.select(Some("rsa"), Algorithm::PS256).is_ok());
-        assert_eq!(
-            selected(&set, Some("rsa"), Algorithm::RS256),
-            Err(NoKey::Unsuitable)
-        );
-        assert_eq!(
-            selected(&set, Some("secret"), Algorithm::HS256),
-            Err(NoKey::Unknown)
-        );
+        assert_eq!(selected(&set, Some("rsa"), Algorithm::RS256), Err(NoKey::Unsuitable));
+        assert_eq!(selected(&set, Some("secret"), Algorithm::HS256), Err(NoKey::Unknown));
         let set = parse(&[Algorithm::HS256]);
         assert!(set.is_empty());
         assert_eq!(set.problems().len(), 2);
@@ -414,38 +313,18 @@ mod tests {
             (b"{\"keys\":null}", KeySetProblem::NoKeys),
             (b"{\"keys\":[],\"keys\":[]}", KeySetProblem::DuplicateMember),
         ] {
-            assert_eq!(
-                parse(text).err(),
-                Some(expected),
-                "{}",
-                String::from_utf8_lossy(text)
-            );
+            assert_eq!(parse(text).err(), Some(expected), "{}", String::from_utf8_lossy(text));
         }
-        let padded =
-            |length: usize| format!("{{\"keys\":[]{}}}", " ".repeat(length - 11)).into_bytes();
+        let padded = |length: usize| format!("{{\"keys\":[]{}}}", " ".repeat(length - 11)).into_bytes();
         assert!(parse(&padded(MAX_DOCUMENT)).is_ok());
-        assert_eq!(
-            parse(&padded(MAX_DOCUMENT + 1)).err(),
-            Some(KeySetProblem::TooLarge)
-        );
+        assert_eq!(parse(&padded(MAX_DOCUMENT + 1)).err(), Some(KeySetProblem::TooLarge));
     }
 
     #[test]
     fn nesting_does_not_overflow_the_stack() {
-        let deep = [
-            &b"{\"keys\":[{\"a\":"[..],
-            &b"[".repeat(500_000),
-            &b"]".repeat(500_000),
-            b"}]}",
-        ]
-        .concat();
-        assert_eq!(
-            KeySet::parse(&deep, Algorithm::ALL)
-                .unwrap()
-                .problems()
-                .len(),
-            1
-        );
+        let deep =
+            [&b"{\"keys\":[{\"a\":"[..], &b"[".repeat(500_000), &b"]".repeat(500_000), b"}]}"].concat();
+        assert_eq!(KeySet::parse(&deep, Algorithm::ALL).unwrap().problems().len(), 1);
         let unclosed = [&b"{\"keys\":"[..], &b"[".repeat(1_000_000)].concat();
         assert!(KeySet::parse(&unclosed, Algorithm::ALL).is_err());
     }
@@ -453,30 +332,17 @@ mod tests {
     #[test]
     fn each_of_many_keys_is_found() {
         let key = SigningKey::generate(Algorithm::EdDSA).unwrap();
-        let public = edited(
-            &key.public_jwk().unwrap(),
-            &[("use", json!(null)), ("alg", json!(null))],
-        );
-        let keys: Vec<String> = (0..6_000)
-            .map(|index| with_kid(&public, &format!("key-{index}")))
-            .collect();
+        let public = edited(&key.public_jwk().unwrap(), &[("use", json!(null)), ("alg", json!(null))]);
+        let keys: Vec<String> = (0..6_000).map(|index| with_kid(&public, &format!("key-{index}"))).collect();
         let set = set(&keys.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(set.len(), 6_000);
         let mut out = [0; MAX_SIGNATURE];
         let signature = key.sign(b"message", &mut out).unwrap();
         for index in [0, 1, 2_999, 5_999] {
-            let found = set
-                .select(Some(&format!("key-{index}")), Algorithm::EdDSA)
-                .unwrap();
+            let found = set.select(Some(&format!("key-{index}")), Algorithm::EdDSA).unwrap();
             assert!(found.verify(Algorithm::EdDSA, b"message", signature));
         }
-        assert_eq!(
-            selected(&set, Some("key-6000"), Algorithm::EdDSA),
-            Err(NoKey::Unknown)
-        );
-        assert_eq!(
-            selected(&set, None, Algorithm::EdDSA),
-            Err(NoKey::Ambiguous)
-        );
+        assert_eq!(selected(&set, Some("key-6000"), Algorithm::EdDSA), Err(NoKey::Unknown));
+        assert_eq!(selected(&set, None, Algorithm::EdDSA), Err(NoKey::Ambiguous));
     }
 }

@@ -90,7 +90,10 @@ mod tests {
     fn a_token_has_three_parts() {
         let compact = Compact::split(b"aa.bbb.c").unwrap();
         assert_eq!(compact.signing_input, b"aa.bbb");
-        assert_eq!((compact.header, compact.payload, compact.signature), (&b"aa"[..], &b"bbb"[..], &b"c"[..]));
+        assert_eq!(
+            (compact.header, compact.payload, compact.signature),
+            (&b"aa"[..], &b"bbb"[..], &b"c"[..])
+        );
         let empty = Compact::split(b"..").unwrap();
         assert_eq!((empty.header, empty.payload, empty.signature), (&b""[..], &b""[..], &b""[..]));
         for (token, reason) in [

@@ -21,10 +21,7 @@ pub struct VerifyingKey {
 
 impl VerifyingKey {
     pub(crate) fn new(kid: Option<&str>, parsed: Vec<(Algorithm, PublicKey)>) -> Self {
-        Self {
-            kid: kid.map(Box::from),
-            parsed: parsed.into(),
-        }
+        Self { kid: kid.map(Box::from), parsed: parsed.into() }
     }
 
     /// The key's `kid`, if it has one.
@@ -44,16 +41,12 @@ impl VerifyingKey {
 
     /// The key as it was parsed for `algorithm`.
     pub(crate) fn public_key(&self, algorithm: Algorithm) -> Option<&PublicKey> {
-        self.parsed
-            .iter()
-            .find(|(parsed_for, _)| *parsed_for == algorithm)
-            .map(|(_, key)| key)
+        self.parsed.iter().find(|(parsed_for, _)| *parsed_for == algorithm).map(|(_, key)| key)
     }
 
     /// Whether `signature` is by this key over `message`. False for an algorithm that the key was not parsed for.
     pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        self.public_key(algorithm)
-            .is_some_and(|key| key.verify(message, signature))
+        self.public_key(algorithm).is_some_and(|key| key.verify(message, signature))
     }
 }
 
@@ -121,30 +114,19 @@ impl SigningKey {
         Ok(Self::assemble(algorithm, kid, halves))
     }
 
-    fn assemble(
-        algorithm: Algorithm,
-        kid: Option<&str>,
-        (private, public): (PrivateKey, PublicKey),
-    ) -> Self {
+    fn assemble(algorithm: Algorithm, kid: Option<&str>, (private, public): (PrivateKey, PublicKey)) -> Self {
         let kid = kid.map_or_else(
             || {
                 let key_type = algorithm.key_type();
                 let named = match key_type {
-                    KeyType::Secret => {
-                        jwk::named(key_type.private_members(), private.private_members())
-                    }
+                    KeyType::Secret => jwk::named(key_type.private_members(), private.private_members()),
                     _ => jwk::named(key_type.public_members(), private.public_members()),
                 };
                 jwk::thumbprint(key_type, named).into_boxed_str()
             },
             Box::from,
         );
-        Self {
-            algorithm,
-            private,
-            verifying: VerifyingKey::new(Some(&kid), vec![(algorithm, public)]),
-            kid,
-        }
+        Self { algorithm, private, verifying: VerifyingKey::new(Some(&kid), vec![(algorithm, public)]), kid }
     }
 
     /// The key's `kid`.
@@ -197,9 +179,7 @@ impl SigningKey {
                 .chain(jwk::named(key_type.private_members(), private))
         };
         // A string that had to grow would leave a copy of the secret behind.
-        let octets: usize = members()
-            .map(|(_, octets)| base64url::encoded_length(octets.len()) + 16)
-            .sum();
+        let octets: usize = members().map(|(_, octets)| base64url::encoded_length(octets.len()) + 16).sum();
         let mut text = Zeroizing::new(String::with_capacity(octets + self.kid.len() * 6 + 128));
         text.push_str("{\"kty\":\"");
         text.push_str(key_type.kty());
@@ -242,28 +222,18 @@ mod tests {
     use super::*;
     use crate::jwk::examples::{ED25519, ES256, ES512, HS256, RS256, edited, public};
 
-    const MINTED: [Algorithm; 5] = [
-        Algorithm::EdDSA,
-        Algorithm::Ed25519,
-        Algorithm::ES256,
-        Algorithm::RS256,
-        Algorithm::HS256,
-    ];
+    const MINTED: [Algorithm; 5] =
+        [Algorithm::EdDSA, Algorithm::Ed25519, Algorithm::ES256, Algorithm::RS256, Algorithm::HS256];
 
     /// A key of each kind: generated, but for the RSA key with ring.
     fn keys() -> impl Iterator<Item = SigningKey> {
-        MINTED
-            .into_iter()
-            .map(|algorithm| match SigningKey::generate(algorithm) {
-                Ok(key) => key,
-                Err(error) => {
-                    assert!(
-                        algorithm == Algorithm::RS256 && !cfg!(feature = "aws-lc-rs"),
-                        "{error}"
-                    );
-                    SigningKey::from_jwk(RS256.as_bytes()).unwrap()
-                }
-            })
+        MINTED.into_iter().map(|algorithm| match SigningKey::generate(algorithm) {
+            Ok(key) => key,
+            Err(error) => {
+                assert!(algorithm == Algorithm::RS256 && !cfg!(feature = "aws-lc-rs"), "{error}");
+                SigningKey::from_jwk(RS256.as_bytes()).unwrap()
+            }
+        })
     }
 
     fn signed(key: &SigningKey, message: &[u8]) -> Vec<u8> {
@@ -273,10 +243,7 @@ mod tests {
     /// Signing input and signature of a compact JWS.
     fn split(token: &str) -> (&[u8], Vec<u8>) {
         let (input, signature) = token.rsplit_once('.').unwrap();
-        (
-            input.as_bytes(),
-            base64url::decode(signature.as_bytes()).unwrap(),
-        )
+        (input.as_bytes(), base64url::decode(signature.as_bytes()).unwrap())
     }
 
     #[test]
@@ -288,10 +255,7 @@ mod tests {
             assert!(verifying.verify(key.algorithm(), b"message", &signature));
             assert!(!verifying.verify(key.algorithm(), b"massage", &signature));
             assert!(!verifying.verify(key.algorithm(), b"message", &signature[1..]));
-            for other in Algorithm::ALL
-                .iter()
-                .filter(|other| **other != key.algorithm())
-            {
+            for other in Algorithm::ALL.iter().filter(|other| **other != key.algorithm()) {
                 assert!(!verifying.supports(*other));
                 assert!(!verifying.verify(*other, b"message", &signature));
             }
@@ -306,17 +270,13 @@ mod tests {
             assert_eq!((copy.kid(), copy.algorithm()), (key.kid(), key.algorithm()));
             assert_eq!(copy.to_jwk(), text);
             let signature = signed(&copy, b"message");
-            assert!(
-                key.verifying()
-                    .verify(key.algorithm(), b"message", &signature)
-            );
+            assert!(key.verifying().verify(key.algorithm(), b"message", &signature));
 
             let without_kid =
                 SigningKey::from_jwk(edited(&text, &[("kid", Value::Null)]).as_bytes()).unwrap();
             assert_eq!(without_kid.kid(), key.kid(), "the thumbprint");
             let odd = "a \"b\\\u{0}\u{e9}";
-            let renamed =
-                SigningKey::from_jwk(edited(&text, &[("kid", json!(odd))]).as_bytes()).unwrap();
+            let renamed = SigningKey::from_jwk(edited(&text, &[("kid", json!(odd))]).as_bytes()).unwrap();
             assert_eq!(renamed.kid(), odd);
             let again = SigningKey::from_jwk(renamed.to_jwk().as_bytes()).unwrap();
             assert_eq!(again.kid(), odd);
@@ -333,10 +293,7 @@ mod tests {
             let jwk = Jwk::parse(text.as_bytes()).unwrap();
             let verifying = jwk.verifying_key(Algorithm::ALL).unwrap();
             assert_eq!(verifying.kid(), Some(key.kid()));
-            assert_eq!(
-                verifying.algorithms().collect::<Vec<_>>(),
-                [key.algorithm()]
-            );
+            assert_eq!(verifying.algorithms().collect::<Vec<_>>(), [key.algorithm()]);
             assert!(verifying.verify(key.algorithm(), b"message", &signed(&key, b"message")));
             assert_eq!(jwk.thumbprint().as_deref(), Ok(key.kid()));
             assert!(jwk.signing_key().is_err());
@@ -347,91 +304,46 @@ mod tests {
     fn debug_shows_no_key() {
         for key in keys() {
             let secret = serde_json::from_str::<Value>(&key.to_jwk()).unwrap();
-            let secret = secret[*key
-                .algorithm()
-                .key_type()
-                .private_members()
-                .first()
-                .unwrap()]
-            .clone();
+            let secret = secret[*key.algorithm().key_type().private_members().first().unwrap()].clone();
             let text = format!("{key:?} {:?}", key.verifying());
-            assert!(
-                text.contains("..") && !text.contains(secret.as_str().unwrap()),
-                "{text}"
-            );
+            assert!(text.contains("..") && !text.contains(secret.as_str().unwrap()), "{text}");
         }
     }
 
     #[test]
     fn only_five_are_minted_with() {
-        for algorithm in Algorithm::ALL
-            .iter()
-            .filter(|algorithm| !MINTED.contains(algorithm))
-        {
+        for algorithm in Algorithm::ALL.iter().filter(|algorithm| !MINTED.contains(algorithm)) {
             let error = SigningKey::generate(*algorithm).unwrap_err();
             assert!(error.message().contains(algorithm.name()), "{error}");
         }
         let refused = edited(RS256, &[("alg", json!("PS256"))]);
-        assert_eq!(
-            SigningKey::from_jwk(refused.as_bytes()).err(),
-            Some(KeyProblem::NotSupported)
-        );
-        assert_eq!(
-            SigningKey::from_jwk(ES512.as_bytes()).err(),
-            Some(KeyProblem::NotSupported)
-        );
+        assert_eq!(SigningKey::from_jwk(refused.as_bytes()).err(), Some(KeyProblem::NotSupported));
+        assert_eq!(SigningKey::from_jwk(ES512.as_bytes()).err(), Some(KeyProblem::NotSupported));
         // The control, and the one exception: ring makes no RSA keys.
-        let refused: Vec<_> = MINTED
-            .into_iter()
-            .filter(|algorithm| SigningKey::generate(*algorithm).is_err())
-            .collect();
-        let expected: &[Algorithm] = if cfg!(feature = "aws-lc-rs") {
-            &[]
-        } else {
-            &[Algorithm::RS256]
-        };
+        let refused: Vec<_> =
+            MINTED.into_iter().filter(|algorithm| SigningKey::generate(*algorithm).is_err()).collect();
+        let expected: &[Algorithm] = if cfg!(feature = "aws-lc-rs") { &[] } else { &[Algorithm::RS256] };
         assert_eq!(refused, expected);
     }
 
     #[test]
     fn halves_that_do_not_belong_together_are_refused() {
-        let member =
-            |text: &str, name: &str| serde_json::from_str::<Value>(text).unwrap()[name].clone();
+        let member = |text: &str, name: &str| serde_json::from_str::<Value>(text).unwrap()[name].clone();
         let other_okp = SigningKey::generate(Algorithm::EdDSA).unwrap().to_jwk();
         let other_ec = SigningKey::generate(Algorithm::ES256).unwrap().to_jwk();
         let zeros = |length: usize| json!(base64url::encode(&vec![0; length]));
         let mut bent = base64url::decode(member(RS256, "dp").as_str().unwrap().as_bytes()).unwrap();
         *bent.last_mut().unwrap() ^= 4;
         for (text, edits, expected) in [
-            (
-                ED25519,
-                vec![("x", member(&other_okp, "x"))],
-                KeyProblem::Inconsistent,
-            ),
-            (
-                ED25519,
-                vec![("d", member(&other_okp, "d"))],
-                KeyProblem::Inconsistent,
-            ),
+            (ED25519, vec![("x", member(&other_okp, "x"))], KeyProblem::Inconsistent),
+            (ED25519, vec![("d", member(&other_okp, "d"))], KeyProblem::Inconsistent),
             (ED25519, vec![("d", zeros(31))], KeyProblem::Length),
             (ED25519, vec![("d", zeros(64))], KeyProblem::Length),
             (ED25519, vec![("d", Value::Null)], KeyProblem::Missing("d")),
             (ED25519, vec![("use", json!("enc"))], KeyProblem::Use),
-            (
-                ED25519,
-                vec![("key_ops", json!(["verify"]))],
-                KeyProblem::KeyOperations,
-            ),
-            (
-                ES256,
-                vec![("d", member(&other_ec, "d"))],
-                KeyProblem::Inconsistent,
-            ),
-            (
-                ES256,
-                vec![("x", member(&other_ec, "x"))],
-                KeyProblem::Inconsistent,
-            ),
+            (ED25519, vec![("key_ops", json!(["verify"]))], KeyProblem::KeyOperations),
+            (ES256, vec![("d", member(&other_ec, "d"))], KeyProblem::Inconsistent),
+            (ES256, vec![("x", member(&other_ec, "x"))], KeyProblem::Inconsistent),
             (
                 ES256,
                 vec![("x", member(&other_ec, "x")), ("y", member(&other_ec, "y"))],
@@ -439,16 +351,8 @@ mod tests {
             ),
             (ES256, vec![("d", zeros(32))], KeyProblem::Inconsistent),
             (ES256, vec![("d", zeros(31))], KeyProblem::Length),
-            (
-                RS256,
-                vec![("dp", json!(base64url::encode(&bent)))],
-                KeyProblem::Inconsistent,
-            ),
-            (
-                RS256,
-                vec![("p", member(RS256, "q"))],
-                KeyProblem::Inconsistent,
-            ),
+            (RS256, vec![("dp", json!(base64url::encode(&bent)))], KeyProblem::Inconsistent),
+            (RS256, vec![("p", member(RS256, "q"))], KeyProblem::Inconsistent),
             (RS256, vec![("q", Value::Null)], KeyProblem::Missing("q")),
             (RS256, vec![("d", json!(""))], KeyProblem::LeadingZero),
             (RS256, vec![("oth", json!([]))], KeyProblem::TooManyPrimes),
@@ -456,29 +360,19 @@ mod tests {
             (RS256, vec![("e", json!("Aw"))], KeyProblem::Exponent),
             (HS256, vec![("k", zeros(31))], KeyProblem::SecretTooShort),
             (HS256, vec![("k", json!(""))], KeyProblem::SecretTooShort),
-            (
-                HS256,
-                vec![("alg", json!("RS256"))],
-                KeyProblem::AlgorithmMismatch,
-            ),
+            (HS256, vec![("alg", json!("RS256"))], KeyProblem::AlgorithmMismatch),
         ] {
             assert!(SigningKey::from_jwk(text.as_bytes()).is_ok());
             let edited = edited(text, &edits);
-            assert_eq!(
-                SigningKey::from_jwk(edited.as_bytes()).err(),
-                Some(expected),
-                "{edited}"
-            );
+            assert_eq!(SigningKey::from_jwk(edited.as_bytes()).err(), Some(expected), "{edited}");
         }
-        assert_eq!(
-            SigningKey::from_jwk(b"{").err(),
-            Some(KeyProblem::NotAnObject)
-        );
+        assert_eq!(SigningKey::from_jwk(b"{").err(), Some(KeyProblem::NotAnObject));
     }
 
     #[test]
     fn the_examples_of_the_rfcs_verify_and_are_made_again() {
-        const CLAIMS: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+        const CLAIMS: &str =
+            "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
         // RFC 7515 appendices A.1, A.2 and A.3, RFC 8037 appendix A.4.
         for (algorithm, jwk, header, claims, signature) in [
             (
@@ -514,16 +408,9 @@ mod tests {
             let (input, signature) = split(&token);
             let key = SigningKey::from_jwk(jwk.as_bytes()).unwrap();
             assert_eq!(key.algorithm(), algorithm);
-            assert!(
-                key.verifying().verify(algorithm, input, &signature),
-                "{algorithm}"
-            );
+            assert!(key.verifying().verify(algorithm, input, &signature), "{algorithm}");
             if algorithm == Algorithm::ES256 {
-                assert!(
-                    key.verifying()
-                        .verify(algorithm, input, &signed(&key, input)),
-                    "a nonce is random"
-                );
+                assert!(key.verifying().verify(algorithm, input, &signed(&key, input)), "a nonce is random");
             } else {
                 assert_eq!(signed(&key, input), signature, "{algorithm}");
             }
@@ -537,9 +424,7 @@ mod tests {
             "eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA.AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCAPZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn",
         );
         let text = public(ES512);
-        let key = Jwk::parse(text.as_bytes())
-            .unwrap()
-            .verifying_key(&[Algorithm::ES512]);
+        let key = Jwk::parse(text.as_bytes()).unwrap().verifying_key(&[Algorithm::ES512]);
         if cfg!(feature = "aws-lc-rs") {
             assert!(key.unwrap().verify(Algorithm::ES512, input, &signature));
         } else {

@@ -36,20 +36,13 @@ impl Keyring {
             })
             .collect();
         let by_issuer = idps.iter().enumerate().map(|(at, idp)| (idp.issuer.clone(), at)).collect();
-        Self {
-            idps: Arc::new(idps),
-            by_issuer: Arc::new(by_issuer),
-            keys,
-        }
+        Self { idps: Arc::new(idps), by_issuer: Arc::new(by_issuer), keys }
     }
 
     /// The IdP whose issuer identifier is exactly `issuer`.
     pub(crate) fn trusted(&self, issuer: &str) -> Option<Trusted<'_>> {
         let at = *self.by_issuer.get(issuer)?;
-        Some(Trusted {
-            idp: self.idps.get(at)?,
-            keys: self.keys.get(at)?.as_deref(),
-        })
+        Some(Trusted { idp: self.idps.get(at)?, keys: self.keys.get(at)?.as_deref() })
     }
 
     /// Every IdP, in the order of the configuration.

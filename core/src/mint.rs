@@ -34,13 +34,7 @@ pub(crate) struct Unsigned {
 
 impl Minter {
     pub(crate) fn new(issuer: &str, key: Arc<SigningKey>, ttl_s: i64, email: bool) -> Self {
-        Self {
-            issuer: issuer.to_owned(),
-            header: header(TYP, &key),
-            key,
-            ttl_s,
-            email,
-        }
+        Self { issuer: issuer.to_owned(), header: header(TYP, &key), key, ttl_s, email }
     }
 
     /// How long a token lives, in seconds.
@@ -119,10 +113,8 @@ impl Unsigned {
     /// Signs.
     pub(crate) fn sign(&mut self) -> Result<(), Reason> {
         let mut buffer = [0; MAX_SIGNATURE];
-        let signature = self
-            .key
-            .sign(self.text.as_bytes(), &mut buffer)
-            .map_err(|_| Reason::SigningFailed)?;
+        let signature =
+            self.key.sign(self.text.as_bytes(), &mut buffer).map_err(|_| Reason::SigningFailed)?;
         self.text.push('.');
         base64url::encode_append(signature, &mut self.text);
         Ok(())
@@ -130,9 +122,8 @@ impl Unsigned {
 
     /// The encoded signatures of many, in their order.
     pub(crate) fn signatures<'u>(many: impl Iterator<Item = &'u Self>) -> Vec<Result<String, Reason>> {
-        let jobs: Vec<_> = many
-            .map(|unsigned| (unsigned.key.private_key(), unsigned.text.as_bytes()))
-            .collect();
+        let jobs: Vec<_> =
+            many.map(|unsigned| (unsigned.key.private_key(), unsigned.text.as_bytes())).collect();
         let mut signatures = Vec::with_capacity(jobs.len());
         crypto::sign_many(&jobs, |_, signature| {
             signatures.push(signature.map(base64url::encode).map_err(|_| Reason::SigningFailed));

@@ -15,10 +15,7 @@ impl OwnKeys {
     /// `None` when there is no key.
     pub(crate) fn new(keys: Vec<SigningKey>) -> Option<Self> {
         let mut keys = keys.into_iter().map(Arc::new);
-        Some(Self {
-            first: keys.next()?,
-            further: keys.collect(),
-        })
+        Some(Self { first: keys.next()?, further: keys.collect() })
     }
 
     /// The key that signs.

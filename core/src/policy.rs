@@ -29,6 +29,7 @@ pub(crate) struct Policy {
 /// One connector.
 pub(crate) struct Connector {
     pub(crate) id: String,
+    pub(crate) line: u32,
     pub(crate) state: State,
     pub(crate) require_dpop: bool,
     pub(crate) scopes: Vec<String>,
@@ -53,13 +54,12 @@ pub(crate) struct Grant {
 impl Grant {
     /// Whether the rule speaks of people of this IdP and tenant at all.
     pub(crate) fn covers(&self, issuer: &str, tenant: Option<&str>) -> bool {
-        self.issuers
-            .as_ref()
-            .is_none_or(|issuers| issuers.iter().any(|known| known == issuer))
+        self.issuers.as_ref().is_none_or(|issuers| issuers.iter().any(|known| known == issuer))
             && match &self.tenant {
                 Some(only) => tenant == Some(only),
-                // A group belongs to its tenant: without one named, it is a group of a single-tenant IdP.
-                None => self.everyone || tenant.is_none(),
+                // A group belongs to its tenant: without one named, it is a group of a single-tenant IdP. Everyone and
+                // any issuer, said aloud, mean any tenant.
+                None => self.everyone || self.issuers.is_none() || tenant.is_none(),
             }
     }
 }
@@ -124,10 +124,6 @@ impl Policy {
         &self.file
     }
 
-    pub(crate) fn connectors(&self) -> &[Connector] {
-        &self.connectors
-    }
-
     /// The connector that serves `resource`, and our own copy of that name.
     pub(crate) fn serving(&self, resource: &str) -> Option<(&Connector, &Arc<str>)> {
         let (name, at) = self.by_resource.get_key_value(resource)?;
@@ -167,6 +163,7 @@ impl Connector {
         }
         Self {
             id: written.id.clone(),
+            line: written.line,
             state: written.state,
             require_dpop: written.require_dpop,
             scopes: written.scopes.clone(),
@@ -196,12 +193,8 @@ impl Connector {
         tenant: Option<&str>,
         groups: impl Iterator<Item = &'g str>,
     ) -> Matching<'_, 'g> {
-        let mut matching = Matching {
-            scopes: ScopeSet::EMPTY,
-            rule: None,
-            matched: [""; MAX_MATCHED],
-            matched_length: 0,
-        };
+        let mut matching =
+            Matching { scopes: ScopeSet::EMPTY, rule: None, matched: [""; MAX_MATCHED], matched_length: 0 };
         for group in groups {
             for grant in self.grants_at(self.by_group.get(group)) {
                 if grant.covers(issuer, tenant) {
@@ -232,9 +225,7 @@ impl Connector {
             grant.covers(issuer, tenant) && grant.authorization_details.iter().any(|known| known == kind)
         };
         self.grants_at(Some(&self.everyone)).any(allows)
-            || groups
-                .into_iter()
-                .any(|group| self.grants_at(self.by_group.get(group)).any(allows))
+            || groups.into_iter().any(|group| self.grants_at(self.by_group.get(group)).any(allows))
     }
 
     fn grants_at<'p>(&'p self, positions: Option<&'p Vec<usize>>) -> impl Iterator<Item = &'p Grant> {
@@ -272,10 +263,7 @@ pub(crate) fn is_scope(scope: &str) -> bool {
 }
 
 fn position_set(names: &[String], vocabulary: &[String]) -> ScopeSet {
-    names
-        .iter()
-        .filter_map(|name| vocabulary.iter().position(|known| known == name))
-        .collect()
+    names.iter().filter_map(|name| vocabulary.iter().position(|known| known == name)).collect()
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

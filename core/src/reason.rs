@@ -369,10 +369,7 @@ pub struct Refusal {
 
 impl Refusal {
     pub(crate) const fn new(reason: Reason, oauth_error: OAuthError) -> Self {
-        Self {
-            reason,
-            oauth_error,
-        }
+        Self { reason, oauth_error }
     }
 
     /// Why.
@@ -434,10 +431,7 @@ mod tests {
         let mut seen = HashSet::new();
         for reason in Reason::ALL {
             assert!(seen.insert(reason.slug()), "{reason} stands twice");
-            assert!(
-                reason.slug().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
-                "{reason}"
-            );
+            assert!(reason.slug().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{reason}");
         }
     }
 

@@ -128,15 +128,10 @@ impl MemoryReplay {
     /// always `Unavailable`.
     pub fn new(max_bytes: u64) -> Self {
         let shards = (max_bytes / BYTES_PER_SHARD).clamp(1, MAX_SHARDS);
-        let shards: Box<[_]> = (0..1_u64 << shards.ilog2())
-            .map(|_| Mutex::default())
-            .collect();
+        let shards: Box<[_]> = (0..1_u64 << shards.ilog2()).map(|_| Mutex::default()).collect();
         Self {
             state: RandomState::default(),
-            pool: Mutex::new(Pool {
-                spare: Vec::new(),
-                bytes: size_of_val(&*shards) as u64,
-            }),
+            pool: Mutex::new(Pool { spare: Vec::new(), bytes: size_of_val(&*shards) as u64 }),
             shards,
             max_bytes,
         }
@@ -148,10 +143,8 @@ impl MemoryReplay {
             return Claimed::Unavailable;
         };
         // A claim holds at least now, also for a caller that passes a time in the past: two at once are never both first.
-        let entry = Slot {
-            key: claim.key,
-            expires_at: claim.expires_at.max(now).max(Slot::FREE.expires_at + 1),
-        };
+        let entry =
+            Slot { key: claim.key, expires_at: claim.expires_at.max(now).max(Slot::FREE.expires_at + 1) };
         let mut shard = shard.lock();
         if let Some(held) = shard.find(hash, &claim.key) {
             if now <= held.expires_at {
@@ -229,10 +222,7 @@ struct Slot {
 
 impl Slot {
     /// No claim is stored with this time.
-    const FREE: Self = Self {
-        key: ReplayKey([0; 16]),
-        expires_at: i64::MIN,
-    };
+    const FREE: Self = Self { key: ReplayKey([0; 16]), expires_at: i64::MIN };
 
     fn is_free(&self) -> bool {
         self.expires_at == Self::FREE.expires_at
@@ -253,12 +243,7 @@ struct Page {
 }
 
 impl Page {
-    const EMPTY: Self = Self {
-        slots: [Slot::FREE; SLOTS],
-        used: 0,
-        depth: 0,
-        earliest: i64::MAX,
-    };
+    const EMPTY: Self = Self { slots: [Slot::FREE; SLOTS], used: 0, depth: 0, earliest: i64::MAX };
 
     fn find(&mut self, hash: u64, key: &ReplayKey) -> Option<&mut Slot> {
         probe(&mut self.slots, hash)
@@ -289,10 +274,7 @@ impl Page {
 
     /// Empties the page.
     fn drain(&mut self) -> impl Iterator<Item = Slot> + use<> {
-        let page = Self {
-            depth: self.depth,
-            ..Self::EMPTY
-        };
+        let page = Self { depth: self.depth, ..Self::EMPTY };
         let slots = mem::replace(self, page).slots;
         slots.into_iter().filter(|slot| !slot.is_free())
     }
@@ -331,12 +313,7 @@ impl Shard {
 
     /// Moves to `spare` what differs from the other entries of the page of `hash` in one more bit. False where the bits
     /// are used up.
-    fn grow(
-        &mut self,
-        hash: u64,
-        mut spare: Box<Page>,
-        hash_of: impl Fn(&ReplayKey) -> u64,
-    ) -> bool {
+    fn grow(&mut self, hash: u64, mut spare: Box<Page>, hash_of: impl Fn(&ReplayKey) -> u64) -> bool {
         let Ok(place) = u32::try_from(self.pages.len()) else {
             return false;
         };
@@ -355,11 +332,7 @@ impl Shard {
         let bit = 1_usize << depth;
         for entry in page.drain() {
             let hash = hash_of(&entry.key);
-            let page = if low_bits(hash) & bit == 0 {
-                &mut *page
-            } else {
-                &mut *spare
-            };
+            let page = if low_bits(hash) & bit == 0 { &mut *page } else { &mut *spare };
             page.put(hash, entry);
         }
         if bit == directory_len {
@@ -377,10 +350,7 @@ impl Shard {
 /// The directory of a shard has at most this many bits: they must not meet those that choose the slot.
 const MAX_DEPTH: u32 = 27;
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "only low bits are asked for"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "only low bits are asked for")]
 fn low_bits(hash: u64) -> usize {
     hash as usize
 }
@@ -403,9 +373,7 @@ impl Pool {
     fn take(&mut self, max_bytes: u64) -> Option<Box<Page>> {
         if self.spare.is_empty() {
             let affordable = max_bytes.saturating_sub(self.bytes) / PAGE_BYTES;
-            let made = (self.bytes / PAGE_BYTES / 8)
-                .clamp(1, MOST_AT_ONCE)
-                .min(affordable);
+            let made = (self.bytes / PAGE_BYTES / 8).clamp(1, MOST_AT_ONCE).min(affordable);
             self.spare.extend((0..made).map(|_| Box::new(Page::EMPTY)));
             self.bytes += made * PAGE_BYTES;
         }
@@ -421,12 +389,7 @@ mod tests {
     use super::*;
 
     fn key(number: u64) -> ReplayKey {
-        ReplayKey::new(
-            Purpose::Assertion,
-            "https://a.example",
-            None,
-            &number.to_string(),
-        )
+        ReplayKey::new(Purpose::Assertion, "https://a.example", None, &number.to_string())
     }
 
     fn claim(store: &MemoryReplay, key: ReplayKey, expires_at: i64, now: i64) -> Claimed {
@@ -453,11 +416,7 @@ mod tests {
         let store = MemoryReplay::new(1 << 20);
         for (purpose, issuer, tenant, jti) in names {
             let key = ReplayKey::new(purpose, issuer, tenant, jti);
-            assert_eq!(
-                claim(&store, key, 10, 0),
-                Claimed::First,
-                "{purpose:?} {issuer} {tenant:?} {jti}"
-            );
+            assert_eq!(claim(&store, key, 10, 0), Claimed::First, "{purpose:?} {issuer} {tenant:?} {jti}");
             assert_eq!(claim(&store, key, 10, 0), Claimed::Seen);
         }
     }
@@ -483,14 +442,11 @@ mod tests {
     #[test]
     fn the_lowest_index_wins_within_a_call() {
         let store = MemoryReplay::new(1 << 20);
-        let claims = [1, 2, 1, 3, 2, 1].map(|number| Claim {
-            key: key(number),
-            expires_at: 10,
-        });
+        let claims = [1, 2, 1, 3, 2, 1].map(|number| Claim { key: key(number), expires_at: 10 });
         let mut out = [Claimed::Unavailable; 6];
         store.claim(&claims, 0, &mut out);
-        use Claimed::{First, Seen};
-        assert_eq!(out, [First, First, Seen, First, Seen, Seen]);
+        let (first, seen) = (Claimed::First, Claimed::Seen);
+        assert_eq!(out, [first, first, seen, first, seen, seen]);
     }
 
     #[test]
@@ -508,16 +464,8 @@ mod tests {
                 assert_eq!(stats.entries, held.len() as u64);
                 assert!(stats.bytes <= max_bytes || held.is_empty(), "{stats:?}");
             }
-            let least = if max_bytes < 1_000 {
-                0
-            } else {
-                max_bytes / 100
-            };
-            assert!(
-                held.len() as u64 >= least && held.len() < 10_000,
-                "{}",
-                held.len()
-            );
+            let least = if max_bytes < 1_000 { 0 } else { max_bytes / 100 };
+            assert!(held.len() as u64 >= least && held.len() < 10_000, "{}", held.len());
             for &number in &held {
                 assert_eq!(claim(&store, key(number), 100, 100), Claimed::Seen);
             }
@@ -541,13 +489,13 @@ mod tests {
                 (state >> 11) % below
             };
             // One shard, sixteen, and one that is full now and then.
-            let store = MemoryReplay::new([15_000, 128 << 10, 3_000][seed as usize % 3]);
+            let store = MemoryReplay::new([15_000, 128 << 10, 3_000][usize::try_from(seed % 3).unwrap()]);
             let mut twin: HashMap<ReplayKey, i64> = HashMap::new();
             let mut now = 0;
             let mut full = 0;
             for _ in 0..3_000 {
                 now += i64::from(random(4) == 0);
-                let (key, expires_at) = (key(random(400)), now + random(60) as i64);
+                let (key, expires_at) = (key(random(400)), now + random(60).cast_signed());
                 let holds = twin.get(&key).is_some_and(|expires_at| now <= *expires_at);
                 assert_eq!(store.seen(&key, now) == Claimed::Seen, holds, "seed {seed}");
                 match claim(&store, key, expires_at, now) {
@@ -564,11 +512,7 @@ mod tests {
             }
             assert!(full == 0 || seed % 3 == 2, "seed {seed}: {full}");
             for (key, expires_at) in twin {
-                assert_eq!(
-                    store.seen(&key, now) == Claimed::Seen,
-                    now <= expires_at,
-                    "seed {seed}"
-                );
+                assert_eq!(store.seen(&key, now) == Claimed::Seen, now <= expires_at, "seed {seed}");
             }
         }
     }
@@ -587,10 +531,7 @@ mod tests {
                     })
                 })
                 .collect();
-            claimants
-                .into_iter()
-                .map(|claimant| claimant.join().unwrap())
-                .sum()
+            claimants.into_iter().map(|claimant| claimant.join().unwrap()).sum()
         });
         assert_eq!(firsts as u64, KEYS);
         assert_eq!(store.stats().entries, KEYS);

@@ -21,9 +21,7 @@ pub(crate) fn choose<'p>(
         return Err(Reason::ResourceRequestMalformed);
     }
     let Some(claim) = claim else {
-        let implied = default
-            .or(policy.sole_resource().map(AsRef::as_ref))
-            .ok_or(Reason::ResourceMissing)?;
+        let implied = default.or(policy.sole_resource().map(AsRef::as_ref)).ok_or(Reason::ResourceMissing)?;
         if requested.iter().any(|name| *name != implied) {
             return Err(Reason::ResourceNotInAssertion);
         }
@@ -40,9 +38,7 @@ pub(crate) fn choose<'p>(
         return Err(Reason::ResourceNotInAssertion);
     }
     let chosen = requested.first().copied().or(names.next());
-    chosen
-        .and_then(|name| policy.serving(name))
-        .ok_or(Reason::ResourceMalformed)
+    chosen.and_then(|name| policy.serving(name)).ok_or(Reason::ResourceMalformed)
 }
 
 /// Whether `text` is an absolute URI without fragment, in printable ASCII (RFC 3986 section 4.3).
@@ -51,9 +47,7 @@ pub(crate) fn is_absolute_uri(text: &str) -> bool {
         return false;
     };
     scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
         && !rest.is_empty()
         && rest.bytes().all(|b| b.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&b))
 }
@@ -93,12 +87,24 @@ mod tests {
 
     #[test]
     fn a_resource_is_an_absolute_uri_without_fragment() {
-        for good in ["https://mcp.chat.example/", "https://mcp.chat.example/a?b=c%20d", "urn:a:b", "http://[::1]:80/"] {
+        for good in
+            ["https://mcp.chat.example/", "https://mcp.chat.example/a?b=c%20d", "urn:a:b", "http://[::1]:80/"]
+        {
             assert!(is_absolute_uri(good), "{good}");
         }
         for bad in [
-            "", "mcp.chat.example", "/mcp", "https:", ":x", "1s://x", "https://x/#f", "https://x/ y", "https://x/\n",
-            "https://x/é", "https://x/\0", "https://x/<",
+            "",
+            "mcp.chat.example",
+            "/mcp",
+            "https:",
+            ":x",
+            "1s://x",
+            "https://x/#f",
+            "https://x/ y",
+            "https://x/\n",
+            "https://x/é",
+            "https://x/\0",
+            "https://x/<",
         ] {
             assert!(!is_absolute_uri(bad), "{bad:?}");
         }

@@ -79,29 +79,15 @@ impl Revoked {
                 let until = next.tokens.entry(jti.into()).or_insert(expires_at);
                 *until = expires_at.max(*until);
             }
-            Revocation::Person {
-                issuer,
-                tenant,
-                subject,
-            } => {
+            Revocation::Person { issuer, tenant, subject } => {
                 let key = PersonKey(issuer.into(), tenant.map(Into::into), subject.into());
                 next.people.entry(key).or_insert(Mark::at(at)).block(at);
             }
-            Revocation::Client(name) => next
-                .clients
-                .entry(name.into())
-                .or_insert(Mark::at(at))
-                .block(at),
-            Revocation::Connector(name) => next
-                .connectors
-                .entry(name.into())
-                .or_insert(Mark::at(at))
-                .block(at),
-            Revocation::Issuer(name) => next
-                .issuers
-                .entry(name.into())
-                .or_insert(Mark::at(at))
-                .block(at),
+            Revocation::Client(name) => next.clients.entry(name.into()).or_insert(Mark::at(at)).block(at),
+            Revocation::Connector(name) => {
+                next.connectors.entry(name.into()).or_insert(Mark::at(at)).block(at);
+            }
+            Revocation::Issuer(name) => next.issuers.entry(name.into()).or_insert(Mark::at(at)).block(at),
         }
         next
     }
@@ -112,11 +98,9 @@ impl Revoked {
         let mut next = self.clone();
         let mark = match *revocation {
             Revocation::Token { .. } => None,
-            Revocation::Person {
-                issuer,
-                tenant,
-                subject,
-            } => next.people.get_mut(&PersonRef(issuer, tenant, subject)),
+            Revocation::Person { issuer, tenant, subject } => {
+                next.people.get_mut(&PersonRef(issuer, tenant, subject))
+            }
             Revocation::Client(name) => next.clients.get_mut(name),
             Revocation::Connector(name) => next.connectors.get_mut(name),
             Revocation::Issuer(name) => next.issuers.get_mut(name),
@@ -141,12 +125,7 @@ impl Revoked {
 
     /// Whether a new exchange for `party` is blocked. Allocates nothing.
     pub(crate) fn blocks(&self, party: &Party<'_>) -> bool {
-        self.any
-            && self
-                .marks(party)
-                .into_iter()
-                .flatten()
-                .any(|mark| mark.blocked)
+        self.any && self.marks(party).into_iter().flatten().any(|mark| mark.blocked)
     }
 
     /// Whether the token `jti`, issued to `party` at `iat` (Unix seconds), is revoked. Allocates nothing.
@@ -155,17 +134,12 @@ impl Revoked {
     pub(crate) fn revokes(&self, jti: &str, iat: i64, party: &Party<'_>) -> bool {
         self.any
             && (self.tokens.contains_key(jti)
-                || self
-                    .marks(party)
-                    .into_iter()
-                    .flatten()
-                    .any(|mark| mark.blocked || iat <= mark.not_before))
+                || self.marks(party).into_iter().flatten().any(|mark| mark.blocked || iat <= mark.not_before))
     }
 
     fn marks(&self, party: &Party<'_>) -> [Option<&Mark>; 4] {
         [
-            self.people
-                .get(&PersonRef(party.issuer, party.tenant, party.subject)),
+            self.people.get(&PersonRef(party.issuer, party.tenant, party.subject)),
             self.clients.get(party.client_id),
             self.connectors.get(party.connector),
             self.issuers.get(party.issuer),
@@ -175,10 +149,7 @@ impl Revoked {
 
 impl Mark {
     fn at(at: i64) -> Self {
-        Self {
-            not_before: at,
-            blocked: true,
-        }
+        Self { not_before: at, blocked: true }
     }
 
     fn block(&mut self, at: i64) {
@@ -226,11 +197,8 @@ mod tests {
         connector: "chat",
     };
 
-    const ANN: Revocation<'_> = Revocation::Person {
-        issuer: "https://a.example",
-        tenant: Some("t"),
-        subject: "ann",
-    };
+    const ANN: Revocation<'_> =
+        Revocation::Person { issuer: "https://a.example", tenant: Some("t"), subject: "ann" };
 
     #[test]
     fn nothing_is_revoked_at_first() {
@@ -268,29 +236,14 @@ mod tests {
     #[test]
     fn another_party_is_not_concerned() {
         let others = [
-            Party {
-                issuer: "https://b.example",
-                ..PARTY
-            },
-            Party {
-                tenant: None,
-                ..PARTY
-            },
-            Party {
-                tenant: Some("u"),
-                ..PARTY
-            },
-            Party {
-                subject: "bob",
-                ..PARTY
-            },
+            Party { issuer: "https://b.example", ..PARTY },
+            Party { tenant: None, ..PARTY },
+            Party { tenant: Some("u"), ..PARTY },
+            Party { subject: "bob", ..PARTY },
         ];
         let revoked = Revoked::default().with(&ANN, 100);
         for other in others {
-            assert!(
-                !revoked.blocks(&other) && !revoked.revokes("j", 0, &other),
-                "{other:?}"
-            );
+            assert!(!revoked.blocks(&other) && !revoked.revokes("j", 0, &other), "{other:?}");
         }
         let revoked = Revoked::default()
             .with(&Revocation::Client("chat"), 100)
@@ -301,13 +254,8 @@ mod tests {
 
     #[test]
     fn a_token_is_forgotten_once_it_has_ended() {
-        let token = |expires_at| Revocation::Token {
-            jti: "j",
-            expires_at,
-        };
-        let revoked = Revoked::default()
-            .with(&token(200), 100)
-            .with(&token(150), 100);
+        let token = |expires_at| Revocation::Token { jti: "j", expires_at };
+        let revoked = Revoked::default().with(&token(200), 100).with(&token(150), 100);
         assert!(revoked.revokes("j", 300, &PARTY) && !revoked.revokes("k", 0, &PARTY));
         assert!(!revoked.blocks(&PARTY));
         assert!(revoked.lifted(&token(200)).revokes("j", 0, &PARTY));

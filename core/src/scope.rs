@@ -68,11 +68,7 @@ impl ScopeSet {
     }
 
     fn names(self, vocabulary: &[String]) -> impl Iterator<Item = &str> {
-        vocabulary
-            .iter()
-            .enumerate()
-            .filter(move |(at, _)| self.contains(*at))
-            .map(|(_, name)| name.as_str())
+        vocabulary.iter().enumerate().filter(move |(at, _)| self.contains(*at)).map(|(_, name)| name.as_str())
     }
 }
 

@@ -31,10 +31,7 @@ pub(crate) struct Loaded<T>(Guard<Arc<T>>);
 impl<T> Snapshot<T> {
     /// A cell that holds `value`.
     pub(crate) fn new(value: T) -> Self {
-        Self {
-            current: ArcSwap::from_pointee(value),
-            retired: Mutex::new(Vec::new()),
-        }
+        Self { current: ArcSwap::from_pointee(value), retired: Mutex::new(Vec::new()) }
     }
 
     /// The present version. Lock-free; costs some nanoseconds and never frees a version.
@@ -98,11 +95,7 @@ mod tests {
 
     impl Version {
         fn new(number: u64, drops: &Arc<Mutex<Vec<ThreadId>>>) -> Self {
-            Self {
-                number,
-                mirrored: !number,
-                drops: Arc::clone(drops),
-            }
+            Self { number, mirrored: !number, drops: Arc::clone(drops) }
         }
 
         fn next(&self) -> Self {
@@ -122,8 +115,7 @@ mod tests {
     }
 
     fn advance(cell: &Snapshot<Version>) {
-        cell.update(|version| Ok::<_, Infallible>(version.next()))
-            .unwrap();
+        cell.update(|version| Ok::<_, Infallible>(version.next())).unwrap();
     }
 
     #[test]

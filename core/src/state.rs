@@ -50,12 +50,8 @@ impl State {
         let warnings = config.warnings().to_vec();
         let policy = Policy::compile(&config.policy_file, &config.policy_text, &config.connectors);
         let keys = OwnKeys::new(config.tokens.keys).ok_or_else(no_keys)?;
-        let minter = Minter::new(
-            &config.issuer,
-            Arc::clone(keys.signer()),
-            config.tokens.ttl_s,
-            config.tokens.email,
-        );
+        let minter =
+            Minter::new(&config.issuer, Arc::clone(keys.signer()), config.tokens.ttl_s, config.tokens.email);
         Ok(Self {
             generation: 1,
             clients: Arc::new(Clients::new(config.clients)),
@@ -78,10 +74,7 @@ impl State {
 
     /// The next generation, sharing everything with this one until it is changed.
     pub(crate) fn next(&self) -> Self {
-        Self {
-            generation: self.generation.wrapping_add(1),
-            ..self.clone()
-        }
+        Self { generation: self.generation.wrapping_add(1), ..self.clone() }
     }
 
     /// What an assertion is checked against at `now`; `began` is when the single-use memory began.
@@ -100,11 +93,7 @@ impl State {
 
     /// Where access is written down.
     pub(crate) fn book(&self) -> Book<'_> {
-        Book {
-            policy: &self.policy,
-            directory: &self.directory,
-            revoked: &self.revoked,
-        }
+        Book { policy: &self.policy, directory: &self.directory, revoked: &self.revoked }
     }
 
     /// What an access token is weighed against at `now`.

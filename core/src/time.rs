@@ -62,10 +62,7 @@ impl NumericDate {
     /// Reads a JSON number; strings, booleans and numbers that no clock shows are none.
     pub(crate) fn read(value: Value<'_, '_>) -> Option<Self> {
         if let Some(seconds) = value.integer() {
-            return Some(Self {
-                seconds,
-                fraction: false,
-            });
+            return Some(Self { seconds, fraction: false });
         }
         let number = value.float()?;
         // 2^53: up to here every whole number of seconds is exact.
@@ -74,10 +71,7 @@ impl NumericDate {
         }
         #[expect(clippy::cast_possible_truncation, reason = "the range was just checked")]
         let seconds = number.floor() as i64;
-        Some(Self {
-            seconds,
-            fraction: number.fract() != 0.0,
-        })
+        Some(Self { seconds, fraction: number.fract() != 0.0 })
     }
 
     /// The whole second at or before the date: for ends, which are then never late.

@@ -20,8 +20,6 @@ pub(crate) struct Client {
     pub(crate) connectors: AllOr,
     /// The issuers that may vouch for it.
     pub(crate) idps: AllOr,
-    /// Where it stands in the configuration.
-    pub(crate) line: u32,
 }
 
 /// `["*"]`, said aloud, or a list.
@@ -49,10 +47,7 @@ pub(crate) enum ClientAuth {
     /// One or two digests of the secret.
     SecretPost(Vec<Sha256>),
     /// A signed assertion (RFC 7523).
-    PrivateKeyJwt {
-        keys: Keys,
-        audience: AssertionAudience,
-    },
+    PrivateKeyJwt { keys: Keys, audience: AssertionAudience },
     /// The digests of the certificates, at least one.
     SelfSignedTls(Vec<Sha256>),
     /// A name in a certificate whose chain the host has checked.
@@ -102,21 +97,9 @@ const KEYS_OF_METHODS: [(&[&str], &[Method], &str); 4] = [
         &[Method::SecretBasic, Method::SecretPost],
         "client_secret_basic and client_secret_post",
     ),
-    (
-        &["jwks", "jwks_file", "jwks_uri", "assertion_audience"],
-        &[Method::PrivateKeyJwt],
-        "private_key_jwt",
-    ),
-    (
-        &["certificate_sha256"],
-        &[Method::SelfSignedTls],
-        "self_signed_tls_client_auth",
-    ),
-    (
-        &["subject_dn", "san_dns"],
-        &[Method::Tls],
-        "tls_client_auth",
-    ),
+    (&["jwks", "jwks_file", "jwks_uri", "assertion_audience"], &[Method::PrivateKeyJwt], "private_key_jwt"),
+    (&["certificate_sha256"], &[Method::SelfSignedTls], "self_signed_tls_client_auth"),
+    (&["subject_dn", "san_dns"], &[Method::Tls], "tls_client_auth"),
 ];
 
 impl Client {
@@ -150,9 +133,7 @@ impl Client {
             let id = field.text()?;
             // RFC 6749 appendix A.1.
             if !id.bytes().all(|b| (0x20..0x7f).contains(&b)) {
-                return Err(field.error(format!(
-                    "`{id}` is not a client_id; allowed: printable ASCII"
-                )));
+                return Err(field.error(format!("`{id}` is not a client_id; allowed: printable ASCII")));
             }
             if let Some((_, other)) = ids.iter().zip(sections).find(|(known, _)| *known == id) {
                 return Err(field.error(format!("`{id}` stands already in line {}", other.line())));
@@ -170,8 +151,7 @@ impl Client {
         idps: &[Idp],
         inputs: &mut Inputs<'_>,
     ) -> Result<Self, Error> {
-        let named_connectors =
-            section.required("connectors", "a list of connector ids, or [\"*\"]")?;
+        let named_connectors = section.required("connectors", "a list of connector ids, or [\"*\"]")?;
         let issuers = idps.iter().map(|idp| idp.issuer.as_str());
         Ok(Self {
             id,
@@ -182,7 +162,6 @@ impl Client {
                 Some(field) => all_or(&field, "IdP", issuers)?,
                 None => AllOr::All,
             },
-            line: section.line(),
         })
     }
 }
@@ -226,10 +205,7 @@ impl ClientAuth {
             if !of.contains(&method) {
                 section.refuse(
                     keys,
-                    &format!(
-                        "belongs to {names}, and `auth` is `{}`",
-                        field.text().unwrap_or_default()
-                    ),
+                    &format!("belongs to {names}, and `auth` is `{}`", field.text().unwrap_or_default()),
                 )?;
             }
         }
@@ -239,12 +215,7 @@ impl ClientAuth {
             Method::PrivateKeyJwt => Ok(Self::PrivateKeyJwt {
                 keys: {
                     let algorithms: Vec<Algorithm> = asymmetric_algorithms().collect();
-                    Keys::read(
-                        section,
-                        &["jwks", "jwks_file", "jwks_uri"],
-                        &algorithms,
-                        inputs,
-                    )?
+                    Keys::read(section, &["jwks", "jwks_file", "jwks_uri"], &algorithms, inputs)?
                 },
                 audience: section.word(
                     "assertion_audience",
@@ -262,11 +233,7 @@ impl ClientAuth {
             Method::Tls => {
                 let (key, field) = section.exactly_one(&["subject_dn", "san_dns"])?;
                 let name = field.text()?.to_owned();
-                Ok(Self::Tls(if key == "san_dns" {
-                    TlsName::SanDns(name)
-                } else {
-                    TlsName::SubjectDn(name)
-                }))
+                Ok(Self::Tls(if key == "san_dns" { TlsName::SanDns(name) } else { TlsName::SubjectDn(name) }))
             }
             Method::None => Ok(Self::None),
         }
@@ -281,10 +248,9 @@ fn secret(section: &Section<'_>) -> Result<Vec<Sha256>, Error> {
     let field = section.required("secret_sha256", DIGESTS)?;
     let digests = digests(&field)?;
     if digests.len() > 2 {
-        return Err(field.error(format!(
-            "has {} digests; allowed: one, or two while rotating",
-            digests.len()
-        )));
+        return Err(
+            field.error(format!("has {} digests; allowed: one, or two while rotating", digests.len()))
+        );
     }
     Ok(digests)
 }
@@ -293,8 +259,7 @@ fn digests(field: &Field<'_>) -> Result<Vec<Sha256>, Error> {
     let mut digests = Vec::new();
     for item in field.one_or_more()? {
         // What was written may be the secret itself, so it is not shown.
-        let digest =
-            parse_digest(item.text()?).ok_or_else(|| item.error(format!("is not {DIGESTS}")))?;
+        let digest = parse_digest(item.text()?).ok_or_else(|| item.error(format!("is not {DIGESTS}")))?;
         if digests.contains(&digest) {
             return Err(item.error("the same digest stands twice"));
         }
@@ -325,14 +290,7 @@ mod tests {
         let digest = parse_digest(&text).unwrap();
         assert_eq!(digest.0[30..], [0x0f, 0xa9]);
         assert_eq!(format!("{digest:?}"), "Sha256(..)");
-        for refused in [
-            "",
-            "00",
-            &"0".repeat(63),
-            &"0".repeat(65),
-            &"g".repeat(64),
-            &"é".repeat(32),
-        ] {
+        for refused in ["", "00", &"0".repeat(63), &"0".repeat(65), &"g".repeat(64), &"é".repeat(32)] {
             assert!(parse_digest(refused).is_none(), "{refused}");
         }
     }

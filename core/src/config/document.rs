@@ -54,11 +54,7 @@ impl Node {
     pub(super) fn parse(file: &str, text: &str) -> Result<Self, Error> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let source = Source::new(file, text);
-        if text.trim_start().starts_with('{') {
-            source.json()
-        } else {
-            source.toml()
-        }
+        if text.trim_start().starts_with('{') { source.json() } else { source.toml() }
     }
 
     /// The value as JSON, for what is read by another reader (a JWK Set). Floats that JSON cannot write become null.
@@ -70,20 +66,16 @@ impl Node {
             Value::Boolean(truth) => (*truth).into(),
             Value::Date(date) => date.to_string().into(),
             Value::Array(nodes) => nodes.iter().map(Self::to_json).collect(),
-            Value::Table(table) => table
-                .members
-                .iter()
-                .map(|member| (member.key.clone(), member.node.to_json()))
-                .collect(),
+            Value::Table(table) => {
+                table.members.iter().map(|member| (member.key.clone(), member.node.to_json())).collect()
+            }
         }
     }
 }
 
 impl Table {
     /// A table without members.
-    pub(super) const EMPTY: Self = Self {
-        members: Vec::new(),
-    };
+    pub(super) const EMPTY: Self = Self { members: Vec::new() };
 
     /// The member `key`.
     pub(super) fn member(&self, key: &str) -> Option<&Member> {
@@ -118,12 +110,7 @@ impl<'t> Source<'t> {
         Self {
             file,
             text,
-            line_ends: text
-                .bytes()
-                .enumerate()
-                .filter(|(_, b)| *b == b'\n')
-                .map(|(at, _)| at)
-                .collect(),
+            line_ends: text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at).collect(),
         }
     }
 
@@ -139,10 +126,7 @@ impl<'t> Source<'t> {
 
     fn check_depth(&self, depth: usize, line: u32) -> Result<(), Error> {
         if depth > MAX_DEPTH {
-            return Err(self.error(
-                line,
-                format!("tables and lists are nested deeper than {MAX_DEPTH}"),
-            ));
+            return Err(self.error(line, format!("tables and lists are nested deeper than {MAX_DEPTH}")));
         }
         Ok(())
     }
@@ -156,10 +140,7 @@ impl<'t> Source<'t> {
                 (message, _) => self.error(line, format!("not valid TOML: {message}")),
             }
         })?;
-        Ok(Node {
-            line: 1,
-            value: Value::Table(self.toml_table(root.get_ref(), 1)?),
-        })
+        Ok(Node { line: 1, value: Value::Table(self.toml_table(root.get_ref(), 1)?) })
     }
 
     fn toml_table(&self, table: &DeTable<'_>, depth: usize) -> Result<Table, Error> {
@@ -178,9 +159,7 @@ impl<'t> Source<'t> {
             .collect::<Result<Vec<_>, Error>>()?;
         // The map is sorted by key; messages follow the text.
         members.sort_by_key(|(start, _)| *start);
-        Ok(Table {
-            members: members.into_iter().map(|(_, member)| member).collect(),
-        })
+        Ok(Table { members: members.into_iter().map(|(_, member)| member).collect() })
     }
 
     fn toml_value(&self, value: &Spanned<DeValue<'_>>, depth: usize) -> Result<Node, Error> {
@@ -191,27 +170,21 @@ impl<'t> Source<'t> {
             DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
                 .map(Value::Integer)
                 .map_err(|_| self.error(line, format!("the number `{number}` is out of range")))?,
-            DeValue::Float(number) => {
-                number.as_str().parse().map(Value::Float).map_err(|_| {
-                    self.error(line, format!("the number `{number}` is out of range"))
-                })?
-            }
+            DeValue::Float(number) => number
+                .as_str()
+                .parse()
+                .map(Value::Float)
+                .map_err(|_| self.error(line, format!("the number `{number}` is out of range")))?,
             DeValue::Boolean(truth) => Value::Boolean(*truth),
             DeValue::Datetime(moment) => match (moment.date, moment.time) {
                 (Some(date), None) => Date::new(date.year, date.month, date.day).map(Value::Date),
                 _ => None,
             }
             .ok_or_else(|| {
-                self.error(
-                    line,
-                    format!("`{moment}` has a time; a date is written as `YYYY-MM-DD`"),
-                )
+                self.error(line, format!("`{moment}` has a time; a date is written as `YYYY-MM-DD`"))
             })?,
             DeValue::Array(values) => Value::Array(
-                values
-                    .iter()
-                    .map(|value| self.toml_value(value, depth + 1))
-                    .collect::<Result<_, _>>()?,
+                values.iter().map(|value| self.toml_value(value, depth + 1)).collect::<Result<_, _>>()?,
             ),
             DeValue::Table(table) => Value::Table(self.toml_table(table, depth + 1)?),
         };
@@ -244,20 +217,16 @@ impl<'t> Source<'t> {
             }
             Some(b'[') => {
                 let raw: Vec<&RawValue> = self.read_json(text)?;
-                let nodes = raw
-                    .into_iter()
-                    .map(|value| self.json_value(value.get(), depth + 1));
+                let nodes = raw.into_iter().map(|value| self.json_value(value.get(), depth + 1));
                 Value::Array(nodes.collect::<Result<_, _>>()?)
             }
             Some(b'"') => Value::String(self.read_json(text)?),
             Some(b't' | b'f') => Value::Boolean(self.read_json(text)?),
             Some(b'n') => return Err(self.error(line, "null is not allowed; leave the key out")),
             _ if text.contains(['.', 'e', 'E']) => Value::Float(self.read_json(text)?),
-            _ => {
-                Value::Integer(text.parse().map_err(|_| {
-                    self.error(line, format!("the number `{text}` is out of range"))
-                })?)
-            }
+            _ => Value::Integer(
+                text.parse().map_err(|_| self.error(line, format!("the number `{text}` is out of range")))?,
+            ),
         };
         Ok(Node { line, value })
     }
@@ -265,25 +234,17 @@ impl<'t> Source<'t> {
     /// Reads one JSON value from `text`, which is part of this source.
     fn read_json<T: Deserialize<'t>>(&self, text: &'t str) -> Result<T, Error> {
         serde_json::from_str(text).map_err(|error| {
-            let lines_before = u32::try_from(error.line())
-                .unwrap_or(u32::MAX)
-                .saturating_sub(1);
+            let lines_before = u32::try_from(error.line()).unwrap_or(u32::MAX).saturating_sub(1);
             let line = self.line_of(text).saturating_add(lines_before);
             let message = error.to_string();
-            let message = message
-                .rsplit_once(" at line ")
-                .map_or(message.as_str(), |(text, _)| text);
+            let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(text, _)| text);
             self.error(line, format!("not valid JSON: {message}"))
         })
     }
 
     /// The line where `part`, which is borrowed from this source, begins.
     fn line_of(&self, part: &str) -> u32 {
-        self.line(
-            part.as_ptr()
-                .addr()
-                .saturating_sub(self.text.as_ptr().addr()),
-        )
+        self.line(part.as_ptr().addr().saturating_sub(self.text.as_ptr().addr()))
     }
 }
 
@@ -338,8 +299,7 @@ mod tests {
 
     #[test]
     fn toml_keys_and_values_know_their_lines() {
-        let text =
-            "a = 1\n\n[[t]]\nb = [\n 'x',\n 'y']\n[t.c.d]\ne = {f = 1}\n[[t]]\nb = 2027-02-01\n";
+        let text = "a = 1\n\n[[t]]\nb = [\n 'x',\n 'y']\n[t.c.d]\ne = {f = 1}\n[[t]]\nb = 2027-02-01\n";
         let node = Node::parse("f", text).unwrap();
         assert_eq!(line_of(&node, &["a"]), (1, 1));
         assert_eq!(line_of(&node, &["t", "0"]), (3, 3));
@@ -351,8 +311,7 @@ mod tests {
 
     #[test]
     fn json_keys_and_values_know_their_lines() {
-        let text =
-            "\n{\"a\":\n 1,\n \"t\": [\n  {\"b\": [\"x\",\n \"y\"]}, {\n\n\"\\u0062\": true}]}\n";
+        let text = "\n{\"a\":\n 1,\n \"t\": [\n  {\"b\": [\"x\",\n \"y\"]}, {\n\n\"\\u0062\": true}]}\n";
         let node = Node::parse("f", text).unwrap();
         assert_eq!(line_of(&node, &["a"]), (2, 3));
         assert_eq!(line_of(&node, &["t", "0", "b", "1"]), (6, 6));
@@ -362,16 +321,10 @@ mod tests {
 
     #[test]
     fn both_notations_say_the_same() {
-        let toml = Node::parse(
-            "f",
-            "s = \"\\u00e9\"\ni = -1\nf = 1.5\nb = true\na = [1, {x = 'y'}]",
-        )
-        .unwrap();
-        let json = Node::parse(
-            "f",
-            r#"{"s": "\u00e9", "i": -1, "f": 1.5, "b": true, "a": [1, {"x": "y"}]}"#,
-        )
-        .unwrap();
+        let toml =
+            Node::parse("f", "s = \"\\u00e9\"\ni = -1\nf = 1.5\nb = true\na = [1, {x = 'y'}]").unwrap();
+        let json = Node::parse("f", r#"{"s": "\u00e9", "i": -1, "f": 1.5, "b": true, "a": [1, {"x": "y"}]}"#)
+            .unwrap();
         assert_eq!(toml.to_json(), json.to_json());
         assert_eq!(toml.to_json()["a"][1]["x"], "y");
     }
@@ -384,69 +337,29 @@ mod tests {
         for (text, error) in [
             ("a = 1\nb = 2\na = 3\n", "f:3: duplicate key `a`"),
             ("[a]\n[a]\n", "f:2: duplicate key `a`"),
-            (
-                "a = 1\nb = [1,\n",
-                "f:2: not valid TOML: unclosed array, expected `]`",
-            ),
+            ("a = 1\nb = [1,\n", "f:2: not valid TOML: unclosed array, expected `]`"),
             (
                 "a = 1\nb = 1979-13-01\n",
                 "f:2: not valid TOML: invalid date, expected month between 01 and 12",
             ),
-            (
-                "a = 1\nb = 9223372036854775808\n",
-                "f:2: the number `9223372036854775808` is out of range",
-            ),
+            ("a = 1\nb = 9223372036854775808\n", "f:2: the number `9223372036854775808` is out of range"),
             (
                 "\nb = 1979-05-27T07:32:00Z",
                 "f:2: `1979-05-27T07:32:00Z` has a time; a date is written as `YYYY-MM-DD`",
             ),
-            (
-                &deep_toml,
-                "f:1: tables and lists are nested deeper than 64",
-            ),
-            (
-                "{\"a\": 1,\n\"b\": 2,\n \"\\u0061\": 3}",
-                "f:3: duplicate key `a`",
-            ),
+            (&deep_toml, "f:1: tables and lists are nested deeper than 64"),
+            ("{\"a\": 1,\n\"b\": 2,\n \"\\u0061\": 3}", "f:3: duplicate key `a`"),
             ("{\"a\": {\"b\": 1,\n\"b\": 2}}", "f:2: duplicate key `b`"),
-            (
-                "{\"a\": 1\n\"b\": 2}",
-                "f:2: not valid JSON: expected `,` or `}`",
-            ),
-            (
-                "{\"a\":\n 1}\n x",
-                "f:3: not valid JSON: trailing characters",
-            ),
-            (
-                "{\"a\":\n null}",
-                "f:2: null is not allowed; leave the key out",
-            ),
-            (
-                "{\"a\":\n 9223372036854775808}",
-                "f:2: the number `9223372036854775808` is out of range",
-            ),
-            (
-                "{\"a\":\n 1e400}",
-                "f:2: not valid JSON: number out of range",
-            ),
-            (
-                "{\"a\":\n \"\\ud800\"}",
-                "f:2: not valid JSON: unexpected end of hex escape",
-            ),
-            (
-                &deep_json,
-                "f:1: tables and lists are nested deeper than 64",
-            ),
-            (
-                &very_deep_json,
-                "f:1: tables and lists are nested deeper than 64",
-            ),
+            ("{\"a\": 1\n\"b\": 2}", "f:2: not valid JSON: expected `,` or `}`"),
+            ("{\"a\":\n 1}\n x", "f:3: not valid JSON: trailing characters"),
+            ("{\"a\":\n null}", "f:2: null is not allowed; leave the key out"),
+            ("{\"a\":\n 9223372036854775808}", "f:2: the number `9223372036854775808` is out of range"),
+            ("{\"a\":\n 1e400}", "f:2: not valid JSON: number out of range"),
+            ("{\"a\":\n \"\\ud800\"}", "f:2: not valid JSON: unexpected end of hex escape"),
+            (&deep_json, "f:1: tables and lists are nested deeper than 64"),
+            (&very_deep_json, "f:1: tables and lists are nested deeper than 64"),
         ] {
-            assert_eq!(
-                Node::parse("f", text).unwrap_err().to_string(),
-                error,
-                "{text:.80}"
-            );
+            assert_eq!(Node::parse("f", text).unwrap_err().to_string(), error, "{text:.80}");
         }
         let deep_json = format!("{{\"a\": {}{}}}", "[".repeat(64), "]".repeat(64));
         assert!(Node::parse("f", &deep_json).is_ok());

@@ -64,19 +64,12 @@ pub(crate) enum SubjectKind {
 }
 
 /// What an IdP signs with unless its list says otherwise.
-const DEFAULT_ALGORITHMS: [Algorithm; 4] = [
-    Algorithm::RS256,
-    Algorithm::PS256,
-    Algorithm::ES256,
-    Algorithm::EdDSA,
-];
+const DEFAULT_ALGORITHMS: [Algorithm; 4] =
+    [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA];
 
 /// Every algorithm whose public half can be given to us: what another party may sign with.
 pub(super) fn asymmetric_algorithms() -> impl Iterator<Item = Algorithm> {
-    Algorithm::ALL
-        .iter()
-        .copied()
-        .filter(|algorithm| !algorithm.is_symmetric())
+    Algorithm::ALL.iter().copied().filter(|algorithm| !algorithm.is_symmetric())
 }
 
 impl Idp {
@@ -114,9 +107,7 @@ impl Idp {
                 return Err(field.error(format!("`{issuer}` is this server itself")));
             }
             if let Some(other) = idps.iter().find(|idp| idp.issuer == issuer) {
-                return Err(
-                    field.error(format!("`{issuer}` stands already in line {}", other.line))
-                );
+                return Err(field.error(format!("`{issuer}` stands already in line {}", other.line)));
             }
             idps.push(Self::read(section, issuer, limits, inputs)?);
         }
@@ -135,20 +126,14 @@ impl Idp {
         };
         let subject = section.word(
             "subject",
-            &[
-                ("sub", SubjectKind::Sub),
-                ("aud_sub", SubjectKind::AudSub),
-                ("sub_id", SubjectKind::SubId),
-            ],
+            &[("sub", SubjectKind::Sub), ("aud_sub", SubjectKind::AudSub), ("sub_id", SubjectKind::SubId)],
             SubjectKind::Sub,
         )?;
         let saml_issuers = section.texts("saml_issuers")?;
         match (subject, section.optional("saml_issuers")) {
             (SubjectKind::SubId, field) if saml_issuers.is_empty() => {
                 let message = "`subject = \"sub_id\"` needs at least one of `saml_issuers`";
-                return Err(
-                    field.map_or_else(|| section.error(message), |field| field.error(message))
-                );
+                return Err(field.map_or_else(|| section.error(message), |field| field.error(message)));
             }
             (SubjectKind::Sub | SubjectKind::AudSub, Some(field)) if !saml_issuers.is_empty() => {
                 inputs.warn(&field.error("has no effect without `subject = \"sub_id\"`"));
@@ -159,18 +144,12 @@ impl Idp {
         if let Some(field) = section.optional("single_use")
             && !single_use
         {
-            inputs.warn(&field.error(format!(
-                "an assertion of `{issuer}` may be used again until it expires"
-            )));
+            inputs
+                .warn(&field.error(format!("an assertion of `{issuer}` may be used again until it expires")));
         }
         Ok(Self {
             enabled: section.boolean("enabled", true)?,
-            keys: Keys::read(
-                section,
-                &["jwks", "jwks_file", "jwks_uri", "discover"],
-                &algorithms,
-                inputs,
-            )?,
+            keys: Keys::read(section, &["jwks", "jwks_file", "jwks_uri", "discover"], &algorithms, inputs)?,
             algorithms,
             groups: Groups::read(section, inputs)?,
             tenants: section.texts("tenants")?,
@@ -190,10 +169,7 @@ impl Idp {
 
 impl Groups {
     /// Whether the claim's groups count.
-    #[expect(
-        clippy::wrong_self_convention,
-        reason = "it tells where groups come from, it converts nothing"
-    )]
+    #[expect(clippy::wrong_self_convention, reason = "it tells where groups come from, it converts nothing")]
     pub(crate) fn from_claim(&self) -> bool {
         !self.directory || self.combine == Combine::Union
     }
@@ -206,9 +182,7 @@ impl Groups {
     fn read(idp: &Section<'_>, inputs: &mut Inputs<'_>) -> Result<Self, Error> {
         let section = idp.section("groups", &["claim", "directory", "combine"])?;
         let groups = Self {
-            claim: section
-                .optional("claim")
-                .map_or(Ok(vec!["groups".to_owned()]), |field| claim(&field))?,
+            claim: section.optional("claim").map_or(Ok(vec!["groups".to_owned()]), |field| claim(&field))?,
             directory: section.boolean("directory", false)?,
             combine: section.word(
                 "combine",
@@ -238,20 +212,12 @@ fn claim(field: &Field<'_>) -> Result<Vec<String>, Error> {
         return Err(field.error(format!("a path has 1 to {MAX_STEPS} names")));
     }
     // A name may stand twice in a path.
-    steps
-        .iter()
-        .map(|step| step.text().map(str::to_owned))
-        .collect()
+    steps.iter().map(|step| step.text().map(str::to_owned)).collect()
 }
 
 fn algorithms(field: &Field<'_>) -> Result<Vec<Algorithm>, Error> {
-    let allowed: Vec<(&str, Algorithm)> = asymmetric_algorithms()
-        .map(|algorithm| (algorithm.name(), algorithm))
-        .collect();
+    let allowed: Vec<(&str, Algorithm)> =
+        asymmetric_algorithms().map(|algorithm| (algorithm.name(), algorithm)).collect();
     field.some_texts()?;
-    field
-        .items()?
-        .iter()
-        .map(|name| name.word(&allowed))
-        .collect()
+    field.items()?.iter().map(|name| name.word(&allowed)).collect()
 }

@@ -40,12 +40,7 @@ impl Keys {
                     return Err(field.type_error("a table with `keys`"));
                 }
                 let text = field.node().to_json().to_string();
-                Ok(Self::Static(key_set(
-                    &field,
-                    text.as_bytes(),
-                    algorithms,
-                    inputs,
-                )?))
+                Ok(Self::Static(key_set(&field, text.as_bytes(), algorithms, inputs)?))
             }
             "jwks_file" => {
                 let text = inputs.file(&field)?;
@@ -80,11 +75,7 @@ fn key_set(
     });
     if set.is_empty() {
         let problems: Vec<String> = problems.collect();
-        let why = if problems.is_empty() {
-            "it is empty".to_owned()
-        } else {
-            problems.join("; ")
-        };
+        let why = if problems.is_empty() { "it is empty".to_owned() } else { problems.join("; ") };
         return Err(field.error(format!("the JWK Set has no usable key: {why}")));
     }
     for problem in problems {

@@ -59,7 +59,7 @@ pub(crate) struct Grant {
     pub(crate) everyone: bool,
     /// The IdPs whose people it is for, never an empty list; none: `any_issuer = true`, said aloud.
     pub(crate) issuers: Option<Vec<String>>,
-    /// People of this tenant; none: people without a tenant.
+    /// People of this tenant; none: people without a tenant, or with `everyone` or `any_issuer` of any.
     pub(crate) tenant: Option<String>,
     /// Some of the connector's scopes, at least one; `["*"]` is written out here.
     pub(crate) scopes: Vec<String>,
@@ -84,10 +84,7 @@ pub(crate) fn parse_policy(
             continue;
         };
         let known = connectors.iter().map(|connector| connector.id.as_str());
-        if let Some(name) = names
-            .iter()
-            .find(|name| !known.clone().any(|known| known == *name))
-        {
+        if let Some(name) = names.iter().find(|name| !known.clone().any(|known| known == *name)) {
             let message = format!(
                 "no connector `{name}`, which the client `{}` names{}",
                 client.id,
@@ -142,15 +139,7 @@ pub(super) fn read_connectors(
         let grants = section
             .sections(
                 "grants",
-                &[
-                    "groups",
-                    "everyone",
-                    "issuer",
-                    "any_issuer",
-                    "tenant",
-                    "scopes",
-                    "authorization_details",
-                ],
+                &["groups", "everyone", "issuer", "any_issuer", "tenant", "scopes", "authorization_details"],
             )?
             .iter()
             .map(|grant| Grant::read(grant, &scopes, idps))
@@ -172,10 +161,7 @@ pub(super) fn read_connectors(
         };
         if connector.state == State::Enabled {
             section.required("owner", "an enabled connector has an owner")?;
-            section.required(
-                "review_by",
-                "an enabled connector has a date for its review",
-            )?;
+            section.required("review_by", "an enabled connector has a date for its review")?;
         }
         connectors.push(connector);
     }
@@ -191,9 +177,7 @@ impl State {
             ("retired", Self::Retired),
         ];
         let names = states.map(|(name, _)| name).join(", ");
-        section
-            .required("state", &format!("one of {names}"))?
-            .word(&states)
+        section.required("state", &format!("one of {names}"))?.word(&states)
     }
 }
 
@@ -210,18 +194,13 @@ fn connector_id(section: &Section<'_>, before: &[Connector]) -> Result<String, E
 }
 
 fn resources(section: &Section<'_>, before: &[Connector]) -> Result<Vec<String>, Error> {
-    let fields = section
-        .required("resource", "a resource identifier, or a list of them")?
-        .one_or_more()?;
+    let fields = section.required("resource", "a resource identifier, or a list of them")?.one_or_more()?;
     distinct_texts(&fields)?;
     fields
         .iter()
         .map(|field| {
             let resource = uri::absolute(field)?;
-            match before
-                .iter()
-                .find(|other| other.resources.contains(&resource))
-            {
+            match before.iter().find(|other| other.resources.contains(&resource)) {
                 Some(other) => Err(field.error(format!(
                     "`{resource}` belongs already to the connector `{}` in line {}",
                     other.id, other.line
@@ -236,10 +215,7 @@ fn connector_scopes(section: &Section<'_>) -> Result<Vec<String>, Error> {
     let field = section.required("scopes", "a list of scopes")?;
     let scopes = field.some_texts()?;
     if scopes.len() > MAX_SCOPES {
-        return Err(field.error(format!(
-            "has {} scopes; allowed: 1 to {MAX_SCOPES}",
-            scopes.len()
-        )));
+        return Err(field.error(format!("has {} scopes; allowed: 1 to {MAX_SCOPES}", scopes.len())));
     }
     for item in field.items()? {
         let scope = item.text()?;
@@ -280,17 +256,13 @@ fn introspect_clients(section: &Section<'_>, clients: &[String]) -> Result<Vec<S
 }
 
 impl Grant {
-    fn read(
-        section: &Section<'_>,
-        connector_scopes: &[String],
-        idps: &[&Idp],
-    ) -> Result<Self, Error> {
+    fn read(section: &Section<'_>, connector_scopes: &[String], idps: &[&Idp]) -> Result<Self, Error> {
         let (groups, everyone) = people(section)?;
         let issuers = issuers(section, idps)?;
         Ok(Self {
             groups,
             everyone,
-            tenant: tenant(section, issuers.as_deref(), idps)?,
+            tenant: tenant(section, everyone, issuers.as_deref(), idps)?,
             issuers,
             scopes: grant_scopes(section, connector_scopes)?,
             authorization_details: section.texts("authorization_details")?,
@@ -308,9 +280,7 @@ fn people(section: &Section<'_>) -> Result<(Vec<String>, bool), Error> {
         (Some(groups), true) => {
             Err(groups.error("stands beside `everyone = true`; only one of them is allowed"))
         }
-        (None, false) => {
-            Err(section.error("exactly one of these is required: groups, everyone = true"))
-        }
+        (None, false) => Err(section.error("exactly one of these is required: groups, everyone = true")),
     }
 }
 
@@ -349,17 +319,17 @@ fn said_aloud(section: &Section<'_>, key: &str, other: &str) -> Result<bool, Err
     };
     let said = field.boolean()?;
     if !said && section.optional(other).is_none() {
-        return Err(field.error(format!(
-            "must be true, or left out with `{other}` in its place"
-        )));
+        return Err(field.error(format!("must be true, or left out with `{other}` in its place")));
     }
     Ok(said)
 }
 
-/// The tenant whose people the grant is for. It is required as soon as the grant reaches an IdP that has tenants; it
-/// must be one of each named IdP's, or of any IdP's with `any_issuer`.
+/// The tenant whose people the grant is for. It must be one of each named IdP's, or of any IdP's with `any_issuer`. A
+/// group belongs to its tenant, so it is required as soon as a group of a named IdP that has tenants is meant; everyone
+/// and any issuer, said aloud, mean any tenant.
 fn tenant(
     section: &Section<'_>,
+    everyone: bool,
     issuers: Option<&[String]>,
     idps: &[&Idp],
 ) -> Result<Option<String>, Error> {
@@ -370,6 +340,7 @@ fn tenant(
         .collect();
     let Some(field) = section.optional("tenant") else {
         return match reached.iter().find(|idp| !idp.tenants.is_empty()) {
+            _ if everyone || issuers.is_none() => Ok(None),
             None => Ok(None),
             Some(idp) => Err(section.error(format!(
                 "`tenant` is required, because the IdP `{}` has tenants: {}",
@@ -379,9 +350,8 @@ fn tenant(
         };
     };
     let tenant = field.text()?;
-    let (with, without): (Vec<&Idp>, Vec<&Idp>) = reached
-        .into_iter()
-        .partition(|idp| idp.tenants.iter().any(|known| known == tenant));
+    let (with, without): (Vec<&Idp>, Vec<&Idp>) =
+        reached.into_iter().partition(|idp| idp.tenants.iter().any(|known| known == tenant));
     match without.first() {
         Some(idp) if issuers.is_some() => Err(field.error(format!(
             "the IdP `{}` has no tenant `{tenant}`{}",
@@ -407,10 +377,9 @@ fn grant_scopes(section: &Section<'_>, connector_scopes: &[String]) -> Result<Ve
         }
         if !connector_scopes.iter().any(|known| known == scope) {
             let known = connector_scopes.iter().map(String::as_str);
-            return Err(item.error(format!(
-                "the connector has no scope `{scope}`{}",
-                there_are(scope, known)
-            )));
+            return Err(
+                item.error(format!("the connector has no scope `{scope}`{}", there_are(scope, known)))
+            );
         }
     }
     Ok(scopes)

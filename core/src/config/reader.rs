@@ -44,21 +44,13 @@ impl Place<'_> {
 impl<'a> Section<'a> {
     /// The root of a document.
     pub(super) fn root(file: &'a str, node: &'a Node, keys: KeyNames) -> Result<Self, Error> {
-        let place = Place {
-            file,
-            line: node.line,
-            path: String::new(),
-        };
+        let place = Place { file, line: node.line, path: String::new() };
         Field { place, node }.section(keys)
     }
 
     fn open(place: Place<'a>, table: &'a Table, keys: KeyNames) -> Result<Self, Error> {
         let section = Self { place, table, keys };
-        match table
-            .members
-            .iter()
-            .find(|member| !keys.contains(&member.key.as_str()))
-        {
+        match table.members.iter().find(|member| !keys.contains(&member.key.as_str())) {
             None => Ok(section),
             Some(member) => {
                 let message = format!(
@@ -66,12 +58,7 @@ impl<'a> Section<'a> {
                     keys.join(", "),
                     did_you_mean(&member.key, keys.iter().copied())
                 );
-                Err(Error::new(
-                    section.file(),
-                    Some(member.line),
-                    section.path(&member.key),
-                    message,
-                ))
+                Err(Error::new(section.file(), Some(member.line), section.path(&member.key), message))
             }
         }
     }
@@ -96,11 +83,7 @@ impl<'a> Section<'a> {
         debug_assert!(self.keys.contains(&key), "{key} is no key of the section");
         let member = self.table.member(key)?;
         Some(Field {
-            place: Place {
-                file: self.place.file,
-                line: member.line,
-                path: self.path(key),
-            },
+            place: Place { file: self.place.file, line: member.line, path: self.path(key) },
             node: &member.node,
         })
     }
@@ -108,30 +91,20 @@ impl<'a> Section<'a> {
     /// The value of `key`; without it, an error that says `what` belongs there.
     pub(super) fn required(&self, key: &str, what: &str) -> Result<Field<'a>, Error> {
         self.optional(key).ok_or_else(|| {
-            Error::new(
-                self.file(),
-                Some(self.line()),
-                self.path(key),
-                format!("is required: {what}"),
-            )
+            Error::new(self.file(), Some(self.line()), self.path(key), format!("is required: {what}"))
         })
     }
 
     /// Which of `keys` is there, when exactly one has to be.
     pub(super) fn exactly_one(&self, keys: KeyNames) -> Result<(&'static str, Field<'a>), Error> {
-        let mut found = keys
-            .iter()
-            .filter_map(|key| Some((*key, self.optional(key)?)));
+        let mut found = keys.iter().filter_map(|key| Some((*key, self.optional(key)?)));
         match (found.next(), found.next()) {
             (Some(one), None) => Ok(one),
             (Some((first, _)), Some((_, second))) => Err(second.error(format!(
                 "stands beside `{first}`; exactly one of these is allowed: {}",
                 keys.join(", ")
             ))),
-            (None, _) => Err(self.error(format!(
-                "exactly one of these is required: {}",
-                keys.join(", ")
-            ))),
+            (None, _) => Err(self.error(format!("exactly one of these is required: {}", keys.join(", ")))),
         }
     }
 
@@ -148,55 +121,33 @@ impl<'a> Section<'a> {
         static EMPTY: Table = Table::EMPTY;
         match self.optional(key) {
             Some(field) => field.section(keys),
-            None => Ok(Self {
-                place: Place {
-                    path: self.path(key),
-                    ..self.place.clone()
-                },
-                table: &EMPTY,
-                keys,
-            }),
+            None => {
+                Ok(Self { place: Place { path: self.path(key), ..self.place.clone() }, table: &EMPTY, keys })
+            }
         }
     }
 
     /// The tables of the list at `key`; none when it is left out.
     pub(super) fn sections(&self, key: &str, keys: KeyNames) -> Result<Vec<Self>, Error> {
         match self.optional(key) {
-            Some(field) => field
-                .items()?
-                .into_iter()
-                .map(|item| item.section(keys))
-                .collect(),
+            Some(field) => field.items()?.into_iter().map(|item| item.section(keys)).collect(),
             None => Ok(Vec::new()),
         }
     }
 
     /// `true` or `false` at `key`, or the default.
     pub(super) fn boolean(&self, key: &str, default: bool) -> Result<bool, Error> {
-        self.optional(key)
-            .map_or(Ok(default), |field| field.boolean())
+        self.optional(key).map_or(Ok(default), |field| field.boolean())
     }
 
     /// A whole number within `range` at `key`, or the default.
-    pub(super) fn integer(
-        &self,
-        key: &str,
-        range: RangeInclusive<i64>,
-        default: i64,
-    ) -> Result<i64, Error> {
-        self.optional(key)
-            .map_or(Ok(default), |field| field.integer(range))
+    pub(super) fn integer(&self, key: &str, range: RangeInclusive<i64>, default: i64) -> Result<i64, Error> {
+        self.optional(key).map_or(Ok(default), |field| field.integer(range))
     }
 
     /// One of `words` at `key`, or the default.
-    pub(super) fn word<T: Copy>(
-        &self,
-        key: &str,
-        words: &[(&str, T)],
-        default: T,
-    ) -> Result<T, Error> {
-        self.optional(key)
-            .map_or(Ok(default), |field| field.word(words))
+    pub(super) fn word<T: Copy>(&self, key: &str, words: &[(&str, T)], default: T) -> Result<T, Error> {
+        self.optional(key).map_or(Ok(default), |field| field.word(words))
     }
 
     /// Non-empty text at `key`.
@@ -206,8 +157,7 @@ impl<'a> Section<'a> {
 
     /// A list of different, non-empty texts at `key`; empty when it is left out.
     pub(super) fn texts(&self, key: &str) -> Result<Vec<String>, Error> {
-        self.optional(key)
-            .map_or(Ok(Vec::new()), |field| field.texts())
+        self.optional(key).map_or(Ok(Vec::new()), |field| field.texts())
     }
 
     /// A date at `key`.
@@ -216,11 +166,7 @@ impl<'a> Section<'a> {
     }
 
     fn path(&self, key: &str) -> String {
-        if self.place.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.place.path)
-        }
+        if self.place.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.place.path) }
     }
 }
 
@@ -228,11 +174,6 @@ impl<'a> Field<'a> {
     /// A fault of this value.
     pub(super) fn error(&self, message: impl Into<String>) -> Error {
         self.place.error(message)
-    }
-
-    /// The line of the value's key.
-    pub(super) fn line(&self) -> u32 {
-        self.place.line
     }
 
     /// The value as it stands in the document.
@@ -262,9 +203,9 @@ impl<'a> Field<'a> {
         let (low, high) = (range.start(), range.end());
         match self.node.value {
             Value::Integer(number) if range.contains(&number) => Ok(number),
-            Value::Integer(number) => Err(self.error(format!(
-                "`{number}` is out of range; allowed: {low} to {high}"
-            ))),
+            Value::Integer(number) => {
+                Err(self.error(format!("`{number}` is out of range; allowed: {low} to {high}")))
+            }
             _ => Err(self.type_error(&format!("a whole number, {low} to {high}"))),
         }
     }
@@ -275,10 +216,7 @@ impl<'a> Field<'a> {
         let known = words.iter().find(|(word, _)| *word == text);
         known.map(|(_, meaning)| *meaning).ok_or_else(|| {
             let allowed: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.error(format!(
-                "unknown value `{text}`; allowed: {}",
-                allowed.join(", ")
-            ))
+            self.error(format!("unknown value `{text}`; allowed: {}", allowed.join(", ")))
         })
     }
 
@@ -287,9 +225,7 @@ impl<'a> Field<'a> {
         match &self.node.value {
             Value::Date(date) => Ok(*date),
             Value::String(text) => Date::parse(text).ok_or_else(|| {
-                self.error(format!(
-                    "`{text}` is not a date; a date is written as `YYYY-MM-DD`"
-                ))
+                self.error(format!("`{text}` is not a date; a date is written as `YYYY-MM-DD`"))
             }),
             _ => Err(self.type_error("a date (`YYYY-MM-DD`)")),
         }
@@ -299,10 +235,7 @@ impl<'a> Field<'a> {
     pub(super) fn section(&self, keys: KeyNames) -> Result<Section<'a>, Error> {
         match &self.node.value {
             Value::Table(table) => {
-                let place = Place {
-                    line: self.node.line,
-                    ..self.place.clone()
-                };
+                let place = Place { line: self.node.line, ..self.place.clone() };
                 Section::open(place, table, keys)
             }
             _ => Err(self.type_error("a table")),
@@ -322,10 +255,7 @@ impl<'a> Field<'a> {
         match &self.node.value {
             Value::Array(nodes) if nodes.is_empty() => Err(self.error("must not be empty")),
             Value::Array(nodes) => Ok(self.elements(nodes)),
-            Value::String(_) => Ok(vec![Field {
-                place: self.place.clone(),
-                node: self.node,
-            }]),
+            Value::String(_) => Ok(vec![Field { place: self.place.clone(), node: self.node }]),
             _ => Err(self.type_error("a string or a list of strings")),
         }
     }
@@ -388,11 +318,7 @@ pub(super) fn there_are<'k>(name: &str, known: impl Iterator<Item = &'k str> + C
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!(
-        "; there are: {}{more}{}",
-        list.join(", "),
-        did_you_mean(name, known)
-    )
+    format!("; there are: {}{more}{}", list.join(", "), did_you_mean(name, known))
 }
 
 /// `; did you mean ..?`, when one of `known` is a slip or two away from `name`; otherwise nothing.
@@ -442,10 +368,7 @@ mod tests {
     #[test]
     fn a_suggestion_needs_a_near_word() {
         let known = ["issuer", "id"];
-        assert_eq!(
-            did_you_mean("isuer", known.into_iter()),
-            "; did you mean `issuer`?"
-        );
+        assert_eq!(did_you_mean("isuer", known.into_iter()), "; did you mean `issuer`?");
         assert_eq!(did_you_mean("ix", known.into_iter()), "");
         assert_eq!(did_you_mean("resource", known.into_iter()), "");
         assert_eq!(there_are("x", std::iter::empty()), "; there are none");
@@ -453,7 +376,8 @@ mod tests {
 
     #[test]
     fn faults_name_the_place_and_what_is_allowed() {
-        let text = "n = 70\nb = 'yes'\nl = [\n'a',\n2]\nd = '2027-02-30'\n[[t]]\n[[t]]\n[[t.u]]\nalgoritms = 1\n";
+        let text =
+            "n = 70\nb = 'yes'\nl = [\n'a',\n2]\nd = '2027-02-30'\n[[t]]\n[[t]]\n[[t.u]]\nalgoritms = 1\n";
         let node = Node::parse("f.toml", text).unwrap();
         let root = Section::root("f.toml", &node, &["n", "b", "l", "d", "t", "w"]).unwrap();
         let error = |result: Result<(), Error>| result.unwrap_err().to_string();

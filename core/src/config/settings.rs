@@ -26,16 +26,10 @@ pub(crate) struct Endpoints {
 impl Endpoints {
     /// Reads `endpoints`; what is left out is the issuer, a slash, and the name.
     pub(super) fn read(root: &Section<'_>, issuer: &str) -> Result<Self, Error> {
-        let section = root.section(
-            "endpoints",
-            &["token", "jwks", "revoke", "introspect", "authorize"],
-        )?;
+        let section = root.section("endpoints", &["token", "jwks", "revoke", "introspect", "authorize"])?;
         let url = |name: &str| match section.optional(name) {
             Some(field) => uri::endpoint(&field),
-            None => Ok(format!(
-                "{}/{name}",
-                issuer.strip_suffix('/').unwrap_or(issuer)
-            )),
+            None => Ok(format!("{}/{name}", issuer.strip_suffix('/').unwrap_or(issuer))),
         };
         Ok(Self {
             token: url("token")?,
@@ -97,8 +91,7 @@ fn signing_keys(
             inputs.warn(&keys.error(
                 "the signing key is made at start and kept nowhere; a restart makes every access token invalid",
             ));
-            let key =
-                SigningKey::generate(algorithm).map_err(|error| keys.error(error.to_string()))?;
+            let key = SigningKey::generate(algorithm).map_err(|error| keys.error(error.to_string()))?;
             return Ok(vec![key]);
         }
         Value::String(text) => {
@@ -113,9 +106,8 @@ fn signing_keys(
     let mut loaded: Vec<SigningKey> = Vec::with_capacity(files.len());
     for file in &files {
         let text = Zeroizing::new(inputs.file(file)?);
-        let key = SigningKey::from_jwk(&text).map_err(|error| {
-            file.error(format!("`{}`: {error}", file.text().unwrap_or_default()))
-        })?;
+        let key = SigningKey::from_jwk(&text)
+            .map_err(|error| file.error(format!("`{}`: {error}", file.text().unwrap_or_default())))?;
         if loaded.is_empty() && key.algorithm() != algorithm {
             return Err(file.error(format!(
                 "the first key signs, so it must be for `tokens.algorithm` {}; this one is for {}",
@@ -163,9 +155,7 @@ impl Limits {
         )?;
         let size = |key: &str, range, default| {
             // The ranges are small and positive, so every number within them fits.
-            section
-                .integer(key, range, default)
-                .map(|number| usize::try_from(number).unwrap_or(usize::MAX))
+            section.integer(key, range, default).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
         };
         let limits = Self {
             leeway_s: section.integer("leeway_s", 0..=300, 30)?,
@@ -207,39 +197,28 @@ impl Replay {
     pub(super) fn read(root: &Section<'_>, inputs: &mut Inputs<'_>) -> Result<Self, Error> {
         let section = root.section("replay", &["store", "max_bytes", "cold_start"])?;
         if let Some(store) = section.optional("store") {
-            let word = store.word(&[
-                ("memory", None),
-                ("file", Some("file")),
-                ("redis", Some("redis")),
-            ])?;
+            let word = store.word(&[("memory", None), ("file", Some("file")), ("redis", Some("redis"))])?;
             if let Some(word) = word {
-                return Err(store.error(format!(
-                    "`{word}` is not available in this build; available: memory"
-                )));
+                return Err(
+                    store.error(format!("`{word}` is not available in this build; available: memory"))
+                );
             }
         }
-        let max_bytes = section
-            .optional("max_bytes")
-            .map_or(Ok(512 << 20), |field| size(&field))?;
+        let max_bytes = section.optional("max_bytes").map_or(Ok(512 << 20), |field| size(&field))?;
         let cold_start = match section.optional("cold_start") {
             None => ColdStart::RefuseOlder,
             Some(field) => {
-                let cold_start = field.word(&[
-                    ("refuse_older", ColdStart::RefuseOlder),
-                    ("accept", ColdStart::Accept),
-                ])?;
+                let cold_start =
+                    field.word(&[("refuse_older", ColdStart::RefuseOlder), ("accept", ColdStart::Accept)])?;
                 if cold_start == ColdStart::Accept {
-                    inputs.warn(&field.error(
-                        "after a restart an assertion that was used before is accepted again",
-                    ));
+                    inputs.warn(
+                        &field.error("after a restart an assertion that was used before is accepted again"),
+                    );
                 }
                 cold_start
             }
         };
-        Ok(Self {
-            max_bytes,
-            cold_start,
-        })
+        Ok(Self { max_bytes, cold_start })
     }
 }
 
@@ -275,11 +254,7 @@ pub(crate) enum Audit {
     /// `audit = "off"`: said aloud.
     Off,
     /// A record in a directory.
-    Record {
-        path: String,
-        durability: Durability,
-        subject: SubjectForm,
-    },
+    Record { path: String, durability: Durability, subject: SubjectForm },
 }
 
 /// How an answer waits for the disk.
@@ -311,9 +286,7 @@ impl Audit {
             Value::String(word) if word == "off" => return Ok(Some(Self::Off)),
             Value::Table(_) => {}
             Value::String(word) => {
-                return Err(field.error(format!(
-                    "unknown value `{word}`; allowed: a table, or \"off\""
-                )));
+                return Err(field.error(format!("unknown value `{word}`; allowed: a table, or \"off\"")));
             }
             _ => return Err(field.type_error("a table, or \"off\"")),
         }
@@ -326,11 +299,7 @@ impl Audit {
                 .map_or(Ok(Durability::Sync), |field| durability(&field))?,
             subject: section.word(
                 "subject",
-                &[
-                    ("plain", SubjectForm::Plain),
-                    ("hmac", SubjectForm::Hmac),
-                    ("omit", SubjectForm::Omit),
-                ],
+                &[("plain", SubjectForm::Plain), ("hmac", SubjectForm::Hmac), ("omit", SubjectForm::Omit)],
                 SubjectForm::Plain,
             )?,
         };
@@ -349,12 +318,8 @@ fn durability(field: &Field<'_>) -> Result<Durability, Error> {
         },
         Value::Table(_) => {
             let section = field.section(&["group_ms"])?;
-            let group_ms = section
-                .required("group_ms", "1 to 60000")?
-                .integer(1..=60_000)?;
-            Ok(Durability::GroupMs(
-                u32::try_from(group_ms).unwrap_or(u32::MAX),
-            ))
+            let group_ms = section.required("group_ms", "1 to 60000")?.integer(1..=60_000)?;
+            Ok(Durability::GroupMs(u32::try_from(group_ms).unwrap_or(u32::MAX)))
         }
         _ => Err(field.type_error(&format!("one of: {ALLOWED}"))),
     }
@@ -374,10 +339,7 @@ pub(crate) struct Compat {
 impl Compat {
     /// Reads `compat`.
     pub(super) fn read(root: &Section<'_>, inputs: &mut Inputs<'_>) -> Result<Self, Error> {
-        let section = root.section(
-            "compat",
-            &["resource_mismatch", "missing_access", "audience_aliases"],
-        )?;
+        let section = root.section("compat", &["resource_mismatch", "missing_access", "audience_aliases"])?;
         let resource_mismatch = [OAuthError::InvalidGrant, OAuthError::InvalidTarget];
         let missing_access = [OAuthError::AccessDenied, OAuthError::InvalidGrant];
         let compat = Self {

@@ -39,9 +39,7 @@ pub(super) fn issuer(field: &Field<'_>) -> Result<String, Error> {
 }
 
 fn has_host(text: &str) -> bool {
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', ':', '@']))
 }
 
@@ -52,15 +50,7 @@ mod tests {
     #[test]
     fn urls_have_a_host() {
         assert!(has_host("https://a") && has_host("http://[::1]:80/"));
-        for bad in [
-            "https://",
-            "https:///a",
-            "https://?a",
-            "https://:80",
-            "ftp://a",
-            "HTTPS://a",
-            "urn:a",
-        ] {
+        for bad in ["https://", "https:///a", "https://?a", "https://:80", "ftp://a", "HTTPS://a", "urn:a"] {
             assert!(!has_host(bad), "{bad}");
         }
     }
