@@ -123,11 +123,7 @@ impl World {
 
 /// The request for one assertion.
 pub fn request(assertion: &str) -> Request<'_> {
-    Request {
-        assertion: assertion.as_bytes(),
-        client_id: CLIENT,
-        ..Request::default()
-    }
+    Request { assertion: assertion.as_bytes(), client_id: CLIENT, ..Request::default() }
 }
 
 fn subject(person: usize) -> String {

@@ -20,6 +20,7 @@ pub(crate) struct Claims<'t, 'i> {
     jti: Option<Value<'t, 'i>>,
     client_id: Option<Value<'t, 'i>>,
     scope: Option<Value<'t, 'i>>,
+    scp: Option<Value<'t, 'i>>,
     resource: Option<Value<'t, 'i>>,
     tenant: Option<Value<'t, 'i>>,
     aud_tenant: Option<Value<'t, 'i>>,
@@ -74,6 +75,7 @@ impl<'t, 'i> Claims<'t, 'i> {
             jti: None,
             client_id: None,
             scope: None,
+            scp: None,
             resource: None,
             tenant: None,
             aud_tenant: None,
@@ -95,6 +97,7 @@ impl<'t, 'i> Claims<'t, 'i> {
                 "jti" => &mut found.jti,
                 "client_id" => &mut found.client_id,
                 "scope" => &mut found.scope,
+                "scp" => &mut found.scp,
                 "resource" => &mut found.resource,
                 "tenant" => &mut found.tenant,
                 "aud_tenant" => &mut found.aud_tenant,
@@ -123,9 +126,8 @@ impl<'t, 'i> Claims<'t, 'i> {
             return Ok(only);
         }
         let mut elements = aud.array().ok_or(Reason::AudienceMalformed)?;
-        match (elements.next().map(Value::string), elements.next()) {
-            (Some(Some(only)), None) => Ok(only),
-            (Some(Some(_)), Some(_)) => Err(Reason::AudienceMismatch),
+        match (elements.next().and_then(Value::string), elements.next()) {
+            (Some(only), None) => Ok(only),
             _ => Err(Reason::AudienceMalformed),
         }
     }
@@ -207,6 +209,10 @@ impl<'t, 'i> Claims<'t, 'i> {
 
     /// `scope` (RFC 8693 section 4.2): absent, or a string in the grammar of RFC 6749 section 3.3.
     pub(crate) fn scope(&self) -> Result<Option<&'i str>, Reason> {
+        // Some servers write `scp` instead: taken for an absent `scope`, it would stand for everything.
+        if self.scp.is_some() {
+            return Err(Reason::ScopeMalformed);
+        }
         let scope = optional(self.scope, Reason::ScopeMalformed)?;
         if scope.is_some_and(|scope| !crate::policy::is_scope(scope)) {
             return Err(Reason::ScopeMalformed);

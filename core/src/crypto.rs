@@ -51,6 +51,8 @@ pub(crate) enum Refused {
     ModulusTooLarge,
     /// An RSA modulus is even.
     ModulusEven,
+    /// An RSA modulus has the fingerprint of a generator whose keys can be factored (CVE-2017-15361, "ROCA").
+    ModulusWeak,
     /// An RSA exponent is even, below 65537 or above 33 bits.
     Exponent,
     /// A coordinate or a secret does not have exactly the length that the curve asks for.
@@ -303,6 +305,9 @@ fn check_modulus_and_exponent(n: &[u8], e: &[u8]) -> Result<(), Refused> {
     if n.last().is_none_or(|octet| octet % 2 == 0) {
         return Err(Refused::ModulusEven);
     }
+    if has_roca_fingerprint(n) {
+        return Err(Refused::ModulusWeak);
+    }
     if number_bits(e)? > 64 {
         return Err(Refused::Exponent);
     }
@@ -311,6 +316,24 @@ fn check_modulus_and_exponent(n: &[u8], e: &[u8]) -> Result<(), Refused> {
         return Err(Refused::Exponent);
     }
     Ok(())
+}
+
+/// Whether a modulus is a power of 65537 modulo each of the small primes: so are all that one faulty generator made
+/// (CVE-2017-15361), and of others one in 2^27 at most.
+fn has_roca_fingerprint(n: &[u8]) -> bool {
+    const PRIMES: [u32; 38] = [
+        3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101,
+        103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
+    ];
+    PRIMES.iter().all(|prime| {
+        let residue = n.iter().fold(0, |residue, octet| (residue * 256 + u32::from(*octet)) % prime);
+        let mut powers = (0..*prime).scan(1, |power, _| {
+            let this = *power;
+            *power = this * (65_537 % prime) % prime;
+            Some(this)
+        });
+        powers.any(|power| power == residue)
+    })
 }
 
 /// The bits of a number that is written with the fewest octets.

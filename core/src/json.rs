@@ -271,7 +271,9 @@ impl<'t, 'i> Value<'t, 'i> {
 pub(crate) fn write_string(text: &str, out: &mut String) {
     use std::fmt::Write as _;
     out.push('"');
-    if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') {
+    // Every byte is looked at, without an early end, so that the compiler takes many at a time.
+    let needs_escape = text.bytes().fold(false, |found, b| found | (b < 0x20) | (b == b'"') | (b == b'\\'));
+    if !needs_escape {
         out.push_str(text);
     } else {
         for character in text.chars() {

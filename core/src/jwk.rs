@@ -56,6 +56,8 @@ pub enum KeyProblem {
     ModulusTooLarge,
     /// The RSA modulus is even.
     ModulusEven,
+    /// The RSA modulus has the fingerprint of a generator whose keys can be factored (CVE-2017-15361, "ROCA").
+    ModulusWeak,
     /// The RSA exponent is even, below 65537 or above 33 bits.
     Exponent,
     /// A coordinate or a secret does not have the length that its curve asks for.
@@ -95,6 +97,7 @@ impl fmt::Display for KeyProblem {
             Self::ModulusTooSmall => "the RSA modulus is below 2048 bits",
             Self::ModulusTooLarge => "the RSA modulus is above 8192 bits (4096 for signing)",
             Self::ModulusEven => "the RSA modulus is even",
+            Self::ModulusWeak => "the RSA modulus comes from a generator whose keys can be factored (ROCA)",
             Self::Exponent => "the RSA exponent is even, below 65537 or above 33 bits",
             Self::Length => "a coordinate or a secret does not have the length that its curve asks for",
             Self::Point => "the point is not on its curve, or is of small order",
@@ -117,6 +120,7 @@ impl From<Refused> for KeyProblem {
             Refused::ModulusTooSmall => Self::ModulusTooSmall,
             Refused::ModulusTooLarge => Self::ModulusTooLarge,
             Refused::ModulusEven => Self::ModulusEven,
+            Refused::ModulusWeak => Self::ModulusWeak,
             Refused::Exponent => Self::Exponent,
             Refused::Length => Self::Length,
             Refused::Point => Self::Point,

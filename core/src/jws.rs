@@ -22,7 +22,7 @@ pub(crate) struct Compact<'a> {
 impl<'a> Compact<'a> {
     /// Splits `token`. Linear, no allocation.
     pub(crate) fn split(token: &'a [u8]) -> Result<Self, Reason> {
-        let mut dots = token.iter().enumerate().filter(|(_, b)| **b == b'.').map(|(at, _)| at);
+        let mut dots = memchr::memchr_iter(b'.', token);
         let (Some(first), Some(second)) = (dots.next(), dots.next()) else {
             return Err(Reason::AssertionMalformed);
         };

@@ -269,7 +269,7 @@ reasons! {
     ProofRequired = "proof_required", Claims, InvalidGrant;
     /// `authorization_details` is not an array of objects with a `type`
     AuthorizationDetailsMalformed = "authorization_details_malformed", Claims, InvalidGrant;
-    /// `scope` is present but null, empty, not a string or off-grammar
+    /// `scope` is present but null, empty, not a string or off-grammar, or `scp` stands in its place
     ScopeMalformed = "scope_malformed", Claims, InvalidGrant;
     /// the claim that holds the groups is neither an array of strings nor a string
     GroupsMalformed = "groups_malformed", Claims, InvalidGrant;

@@ -6,9 +6,10 @@
 
 use std::fmt;
 use std::hash::BuildHasher;
-use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 use parking_lot::Mutex;
 
 use crate::crypto;
@@ -106,78 +107,94 @@ pub struct ReplayStats {
 
 /// The table in memory: forgotten when the process ends.
 ///
-/// It starts empty and grows by pages of 28 entries (extendible hashing in each of many shards), so that no step moves
-/// more than one page. It never grows past its bound: then new keys are answered `Unavailable` until held ones expire;
-/// nothing that holds is ever evicted. Well filled, an entry takes 32 to 64 bytes, about 46 on average. A claim takes
-/// one short lock of one shard.
+/// It starts empty, in shards that grow by doubling, each for itself. Before a shard grows, it clears away what has
+/// expired. It never grows past its bound: then new keys are answered `Unavailable` until held ones expire; nothing
+/// that holds is ever evicted. An entry takes at most 58 bytes while its shard is half full, 29 when it is full. A
+/// claim takes one short lock of one shard.
 pub struct MemoryReplay {
-    /// Randomly keyed: which keys share a shard, page or slot cannot be computed outside.
-    state: RandomState,
+    /// Randomly keyed: which keys share a shard or a slot cannot be computed outside.
+    hasher: RandomState,
     /// A power of two.
-    shards: Box<[Mutex<Shard>]>,
-    pool: Mutex<Pool>,
+    shards: Box<[Mutex<HashTable<Claim>>]>,
+    bytes: AtomicU64,
     max_bytes: u64,
 }
 
-const MAX_SHARDS: u64 = 1 << 10;
-/// A smaller table has fewer shards, so that one page in each stays a small part of it.
+/// Few enough that a shard's doubling stays rarer than one claim in a thousand, whatever the size.
+const MAX_SHARDS: u64 = 64;
+/// A smaller table has fewer shards, so that one of them stays a small part of it.
 const BYTES_PER_SHARD: u64 = 1 << 16;
 
 impl MemoryReplay {
-    /// An empty table that takes at most `max_bytes` bytes. With less than a thousand or so it holds nothing and is
-    /// always `Unavailable`.
+    /// An empty table that takes at most `max_bytes` bytes.
     pub fn new(max_bytes: u64) -> Self {
-        let shards = (max_bytes / BYTES_PER_SHARD).clamp(1, MAX_SHARDS);
-        let shards: Box<[_]> = (0..1_u64 << shards.ilog2()).map(|_| Mutex::default()).collect();
+        let shards = 1_u64 << (max_bytes / BYTES_PER_SHARD).clamp(1, MAX_SHARDS).ilog2();
         Self {
-            state: RandomState::default(),
-            pool: Mutex::new(Pool { spare: Vec::new(), bytes: size_of_val(&*shards) as u64 }),
-            shards,
+            hasher: RandomState::default(),
+            shards: (0..shards).map(|_| Mutex::default()).collect(),
+            bytes: AtomicU64::new(0),
             max_bytes,
         }
     }
 
     fn claim_one(&self, claim: &Claim, now: i64) -> Claimed {
-        let hash = self.hash(&claim.key);
+        let hash = self.hasher.hash_one(claim.key);
         let Some(shard) = self.shard(hash) else {
             return Claimed::Unavailable;
         };
-        // A claim holds at least now, also for a caller that passes a time in the past: two at once are never both first.
-        let entry =
-            Slot { key: claim.key, expires_at: claim.expires_at.max(now).max(Slot::FREE.expires_at + 1) };
+        // A time that is past already still holds for the second of the claim: of two, one must be the first.
+        let claim = Claim { expires_at: claim.expires_at.max(now), ..*claim };
         let mut shard = shard.lock();
-        if let Some(held) = shard.find(hash, &claim.key) {
+        if let Some(held) = shard.find_mut(hash, |held| held.key == claim.key) {
             if now <= held.expires_at {
                 return Claimed::Seen;
             }
-            *held = entry;
+            *held = claim;
             return Claimed::First;
         }
-        loop {
-            if let Some(page) = shard.page(hash)
-                && page.make_room(now, |key| self.hash(key))
-            {
-                page.put(hash, entry);
-                return Claimed::First;
-            }
-            let spare = self.pool.lock().take(self.max_bytes);
-            let grown = spare.is_some_and(|spare| shard.grow(hash, spare, |key| self.hash(key)));
-            if !grown {
-                return Claimed::Unavailable;
-            }
+        if shard.len() == shard.capacity() && !self.make_room(&mut shard, now) {
+            return Claimed::Unavailable;
         }
+        shard.insert_unique(hash, claim, |held| self.hasher.hash_one(held.key));
+        Claimed::First
     }
 
-    fn hash(&self, key: &ReplayKey) -> u64 {
-        self.state.hash_one(u128::from_ne_bytes(key.0))
+    /// Clears away what has expired; where that leaves little room, doubles the shard if the bound allows it.
+    fn make_room(&self, shard: &mut HashTable<Claim>, now: i64) -> bool {
+        let full = shard.len();
+        shard.retain(|held| now <= held.expires_at);
+        let hash = |held: &Claim| self.hasher.hash_one(held.key);
+        if shard.len() <= full / 2 && full > 0 {
+            // The table keeps marks where entries were; starting anew frees their places at once.
+            let held: Vec<Claim> = shard.drain().collect();
+            shard.clear();
+            for claim in held {
+                shard.insert_unique(hash(&claim), claim, hash);
+            }
+            return true;
+        }
+        let before = shard.allocation_size() as u64;
+        let grows_by = before.max(SMALLEST);
+        let within = |bytes: u64| bytes.checked_add(grows_by).filter(|bytes| *bytes <= self.max_bytes);
+        if self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).is_err() {
+            // What was just cleared away may have left room all the same.
+            return shard.len() < shard.capacity();
+        }
+        shard.reserve(1, hash);
+        let counted = before.wrapping_add(grows_by);
+        self.bytes.fetch_add((shard.allocation_size() as u64).wrapping_sub(counted), Ordering::Relaxed);
+        true
     }
 
-    /// The high half of a hash chooses the shard, the low half the page in it, and five bits between the slot.
-    fn shard(&self, hash: u64) -> Option<&Mutex<Shard>> {
-        let shard = ((hash >> 32) * self.shards.len() as u64) >> 32;
-        self.shards.get(usize::try_from(shard).ok()?)
+    fn shard(&self, hash: u64) -> Option<&Mutex<HashTable<Claim>>> {
+        // The table inside uses the low bits for the place and the top seven for the tag.
+        let at = usize::try_from(hash >> 40).unwrap_or_default() % self.shards.len().max(1);
+        self.shards.get(at)
     }
 }
+
+/// What the first entries of a shard take.
+const SMALLEST: u64 = 256;
 
 impl ReplayStore for MemoryReplay {
     fn claim(&self, claims: &[Claim], now: i64, out: &mut [Claimed]) {
@@ -188,21 +205,18 @@ impl ReplayStore for MemoryReplay {
     }
 
     fn seen(&self, key: &ReplayKey, now: i64) -> Claimed {
-        let hash = self.hash(key);
-        let Some(shard) = self.shard(hash) else {
-            return Claimed::Unavailable;
-        };
-        match shard.lock().find(hash, key) {
-            Some(held) if now <= held.expires_at => Claimed::Seen,
-            _ => Claimed::First,
-        }
+        let hash = self.hasher.hash_one(key);
+        let held = self.shard(hash).is_some_and(|shard| {
+            shard.lock().find(hash, |held| held.key == *key).is_some_and(|held| now <= held.expires_at)
+        });
+        if held { Claimed::Seen } else { Claimed::First }
     }
 
-    /// Visits every page: a few milliseconds for a million entries.
+    /// Takes every shard's lock in turn.
     fn stats(&self) -> ReplayStats {
         ReplayStats {
-            entries: self.shards.iter().map(|shard| shard.lock().entries()).sum(),
-            bytes: self.pool.lock().bytes,
+            entries: self.shards.iter().map(|shard| shard.lock().len() as u64).sum(),
+            bytes: self.bytes.load(Ordering::Relaxed),
             max_bytes: self.max_bytes,
         }
     }
@@ -210,174 +224,7 @@ impl ReplayStore for MemoryReplay {
 
 impl fmt::Debug for MemoryReplay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MemoryReplay({:?})", self.stats())
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Slot {
-    key: ReplayKey,
-    expires_at: i64,
-}
-
-impl Slot {
-    /// No claim is stored with this time.
-    const FREE: Self = Self { key: ReplayKey([0; 16]), expires_at: i64::MIN };
-
-    fn is_free(&self) -> bool {
-        self.expires_at == Self::FREE.expires_at
-    }
-}
-
-const SLOTS: usize = 32;
-/// Searches are short while an eighth of the slots is free.
-const ROOM: usize = SLOTS / 8 * 7;
-
-/// A small open-addressed table, linearly probed, for the hashes that share their low `depth` bits.
-struct Page {
-    slots: [Slot; SLOTS],
-    used: usize,
-    depth: u32,
-    /// No entry expires before: until then there is nothing to purge.
-    earliest: i64,
-}
-
-impl Page {
-    const EMPTY: Self = Self { slots: [Slot::FREE; SLOTS], used: 0, depth: 0, earliest: i64::MAX };
-
-    fn find(&mut self, hash: u64, key: &ReplayKey) -> Option<&mut Slot> {
-        probe(&mut self.slots, hash)
-            .find(|slot| slot.is_free() || slot.key == *key)
-            .filter(|slot| !slot.is_free())
-    }
-
-    /// Stores an entry whose key is not held, where there is room.
-    fn put(&mut self, hash: u64, entry: Slot) {
-        if let Some(slot) = probe(&mut self.slots, hash).find(|slot| slot.is_free()) {
-            *slot = entry;
-            self.used += 1;
-            self.earliest = self.earliest.min(entry.expires_at);
-        }
-    }
-
-    /// Whether there is room for one more, if need be by dropping what expired before `now`.
-    fn make_room(&mut self, now: i64, hash: impl Fn(&ReplayKey) -> u64) -> bool {
-        if self.used >= ROOM && self.earliest < now {
-            for entry in self.drain() {
-                if now <= entry.expires_at {
-                    self.put(hash(&entry.key), entry);
-                }
-            }
-        }
-        self.used < ROOM
-    }
-
-    /// Empties the page.
-    fn drain(&mut self) -> impl Iterator<Item = Slot> + use<> {
-        let page = Self { depth: self.depth, ..Self::EMPTY };
-        let slots = mem::replace(self, page).slots;
-        slots.into_iter().filter(|slot| !slot.is_free())
-    }
-}
-
-/// The slots of a page in the order of a search for `hash`.
-fn probe(slots: &mut [Slot; SLOTS], hash: u64) -> impl Iterator<Item = &mut Slot> {
-    let (before, from) = slots.split_at_mut((hash >> MAX_DEPTH) as usize % SLOTS);
-    from.iter_mut().chain(before)
-}
-
-/// Pages, found through a directory by the low bits of a hash (extendible hashing).
-#[derive(Default)]
-struct Shard {
-    /// Places in `pages`; empty or a power of two. A page stands in it once for each value of the bits beyond its depth.
-    directory: Vec<u32>,
-    /// Boxed, so that the list is cheap to move.
-    #[expect(clippy::vec_box, reason = "a page is large")]
-    pages: Vec<Box<Page>>,
-}
-
-impl Shard {
-    fn page(&mut self, hash: u64) -> Option<&mut Page> {
-        let place = low_bits(hash) & self.directory.len().wrapping_sub(1);
-        let page = *self.directory.get(place)?;
-        Some(&mut **self.pages.get_mut(page as usize)?)
-    }
-
-    fn find(&mut self, hash: u64, key: &ReplayKey) -> Option<&mut Slot> {
-        self.page(hash)?.find(hash, key)
-    }
-
-    fn entries(&self) -> u64 {
-        self.pages.iter().map(|page| page.used as u64).sum()
-    }
-
-    /// Moves to `spare` what differs from the other entries of the page of `hash` in one more bit. False where the bits
-    /// are used up.
-    fn grow(&mut self, hash: u64, mut spare: Box<Page>, hash_of: impl Fn(&ReplayKey) -> u64) -> bool {
-        let Ok(place) = u32::try_from(self.pages.len()) else {
-            return false;
-        };
-        let directory_len = self.directory.len();
-        let Some(page) = self.page(hash) else {
-            self.directory.push(place);
-            self.pages.push(spare);
-            return true;
-        };
-        let depth = page.depth;
-        if depth >= MAX_DEPTH {
-            return false;
-        }
-        page.depth += 1;
-        spare.depth = page.depth;
-        let bit = 1_usize << depth;
-        for entry in page.drain() {
-            let hash = hash_of(&entry.key);
-            let page = if low_bits(hash) & bit == 0 { &mut *page } else { &mut *spare };
-            page.put(hash, entry);
-        }
-        if bit == directory_len {
-            self.directory.extend_from_within(..);
-        }
-        let first = low_bits(hash) & (bit - 1) | bit;
-        for moved in self.directory.iter_mut().skip(first).step_by(bit * 2) {
-            *moved = place;
-        }
-        self.pages.push(spare);
-        true
-    }
-}
-
-/// The directory of a shard has at most this many bits: they must not meet those that choose the slot.
-const MAX_DEPTH: u32 = 27;
-
-#[expect(clippy::cast_possible_truncation, reason = "only low bits are asked for")]
-fn low_bits(hash: u64) -> usize {
-    hash as usize
-}
-
-/// Pages that no shard uses yet, and the account of all.
-struct Pool {
-    #[expect(clippy::vec_box, reason = "a page goes to its shard as it is")]
-    spare: Vec<Box<Page>>,
-    /// What the shards and all pages take.
-    bytes: u64,
-}
-
-/// A page, the allocator's share, and the page's share of its shard's lists, which grow by doubling.
-const PAGE_BYTES: u64 = size_of::<Page>() as u64 + 112;
-/// Pages are made some at a time: the first touch of fresh memory costs much more than a claim, and so few claims pay.
-const MOST_AT_ONCE: u64 = 128;
-
-impl Pool {
-    /// An empty page, where `max_bytes` allow it. Makes an eighth more of what there is when it has none.
-    fn take(&mut self, max_bytes: u64) -> Option<Box<Page>> {
-        if self.spare.is_empty() {
-            let affordable = max_bytes.saturating_sub(self.bytes) / PAGE_BYTES;
-            let made = (self.bytes / PAGE_BYTES / 8).clamp(1, MOST_AT_ONCE).min(affordable);
-            self.spare.extend((0..made).map(|_| Box::new(Page::EMPTY)));
-            self.bytes += made * PAGE_BYTES;
-        }
-        self.spare.pop()
+        f.debug_struct("MemoryReplay").field("max_bytes", &self.max_bytes).finish_non_exhaustive()
     }
 }
 
@@ -489,7 +336,7 @@ mod tests {
                 (state >> 11) % below
             };
             // One shard, sixteen, and one that is full now and then.
-            let store = MemoryReplay::new([15_000, 128 << 10, 3_000][usize::try_from(seed % 3).unwrap()]);
+            let store = MemoryReplay::new([15_000, 1 << 20, 3_000][usize::try_from(seed % 3).unwrap()]);
             let mut twin: HashMap<ReplayKey, i64> = HashMap::new();
             let mut now = 0;
             let mut full = 0;

@@ -17,25 +17,25 @@ pub(crate) fn choose<'p>(
     default: Option<&str>,
     requested: &[&str],
 ) -> Result<(&'p Connector, &'p Arc<str>), Reason> {
-    if !requested.iter().all(|name| is_absolute_uri(name)) {
-        return Err(Reason::ResourceRequestMalformed);
-    }
+    let refused = |name: &str| {
+        if is_absolute_uri(name) { Reason::ResourceNotInAssertion } else { Reason::ResourceRequestMalformed }
+    };
     let Some(claim) = claim else {
         let implied = default.or(policy.sole_resource().map(AsRef::as_ref)).ok_or(Reason::ResourceMissing)?;
-        if requested.iter().any(|name| *name != implied) {
-            return Err(Reason::ResourceNotInAssertion);
-        }
-        return policy.serving(implied).ok_or(Reason::ResourceMissing);
+        return match requested.iter().find(|name| **name != implied) {
+            Some(other) => Err(refused(other)),
+            None => policy.serving(implied).ok_or(Reason::ResourceMissing),
+        };
     };
     let mut names = Names::read(claim).ok_or(Reason::ResourceMalformed)?;
-    if !names.clone().all(is_absolute_uri) {
-        return Err(Reason::ResourceMalformed);
+    // What is served is well formed: only a name that is not needs a closer look.
+    let mut strangers = names.clone().filter(|name| policy.serving(name).is_none()).peekable();
+    if strangers.peek().is_some() {
+        let well_formed = strangers.all(is_absolute_uri);
+        return Err(if well_formed { Reason::ResourceUnknown } else { Reason::ResourceMalformed });
     }
-    if !names.clone().all(|name| policy.serving(name).is_some()) {
-        return Err(Reason::ResourceUnknown);
-    }
-    if !requested.iter().all(|name| names.clone().any(|claimed| claimed == *name)) {
-        return Err(Reason::ResourceNotInAssertion);
+    if let Some(other) = requested.iter().find(|name| !names.clone().any(|claimed| claimed == **name)) {
+        return Err(refused(other));
     }
     let chosen = requested.first().copied().or(names.next());
     chosen.and_then(|name| policy.serving(name)).ok_or(Reason::ResourceMalformed)

@@ -54,7 +54,11 @@ fn single(world: &World) -> Result<(), Failure> {
     line("RS256 verification, bare, parsed key", &format!("{verify:.2} us"), "");
     line("EdDSA signature, bare", &format!("{sign:.2} us"), "");
     line("one exchange RS256 -> EdDSA", &format!("{exchange:.2} us"), "");
-    line("  beside bare verification + signature", &format!("{:+.2} us", exchange - verify - sign), "<= +2.0 us");
+    line(
+        "  beside bare verification + signature",
+        &format!("{:+.2} us", exchange - verify - sign),
+        "<= +2.0 us",
+    );
     Ok(())
 }
 
@@ -143,7 +147,9 @@ struct Bare {
 
 impl Bare {
     fn new() -> Result<Self, Failure> {
-        use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
+        use aws_lc_rs::signature::{
+            ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+        };
         let rsa = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048)?;
         let ed25519 = Ed25519KeyPair::generate()?;
         Ok(Self {

@@ -1,0 +1,17 @@
+//! The vector table (`vectors/`): one list of cases as data, which Rust, C and Python run with the same result.
+//!
+//! This crate reads the table and builds the engine that a case asks for; the tests beside it run the cases. What the
+//! fields mean stands in `vectors/README.md`. A field that is not known here is an error.
+
+mod case;
+mod world;
+
+pub use case::{Assertion, Case, Expect, Granted, OneOrMore, Part, Refused, Step, Table, Valid, Verify};
+pub use world::{SetClock, World};
+
+use std::path::PathBuf;
+
+/// Where the table lies.
+pub fn vectors() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors")
+}

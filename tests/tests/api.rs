@@ -1,0 +1,262 @@
+//! The public API of the core is what `core/public-api.txt` says, and can be shared among threads.
+//!
+//! `make public-api` writes the file anew; the diff is then part of the review. The list is read off the source, which
+//! is possible because `unreachable_pub` leaves `pub` only on what the crate root re-exports, and because rustfmt gives
+//! every item its place; so it depends on no version of a tool.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of a test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use idjag::Reason;
+
+/// A public type or trait, and what belongs to it, a line each.
+#[derive(Default)]
+struct Item {
+    head: String,
+    members: BTreeSet<String>,
+}
+
+fn core() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../core")
+}
+
+/// Name at home to name outside, as lib.rs re-exports them.
+fn exported(lib: &str) -> BTreeMap<String, String> {
+    let mut exported = BTreeMap::new();
+    for uses in lib.split("\npub use ").skip(1) {
+        let path = uses.split(';').next().unwrap();
+        let names = path.rsplit("::").next().unwrap().trim_matches(['{', '}', '\n', ' ']);
+        for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            let (home, outside) = name.split_once(" as ").unwrap_or((name, name));
+            exported.insert(home.to_owned(), outside.to_owned());
+        }
+    }
+    exported
+}
+
+/// Every file of source, but for what is only for tests.
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|kind| kind == "rs") && !path.ends_with("tests.rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The items of one file, each in one line: a declaration up to its body, with the depth that it is indented to.
+fn declarations(text: &str) -> Vec<(usize, String)> {
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let mut lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let mut found = Vec::new();
+    while let Some(line) = lines.next() {
+        let depth = line.len() - line.trim_start().len();
+        let mut declaration = line.trim().to_owned();
+        let opens =
+            ["pub ", "impl", "fn ", "const ", "type ", "enum ", "struct ", "trait ", "#[derive", "#[non_ex"];
+        if opens.iter().any(|word| declaration.starts_with(word)) {
+            while !declaration.ends_with(['{', ';', ',', ']']) && !declaration.ends_with("}") {
+                let Some(line) = lines.next() else { break };
+                if !declaration.ends_with(['(', '<']) && !line.trim().starts_with([')', '>']) {
+                    declaration.push(' ');
+                }
+                declaration.push_str(line.trim());
+                // The parameters of a function, a line each, end in commas; its list ends with the parenthesis.
+                while declaration.ends_with(',') && unclosed(&declaration) {
+                    let Some(line) = lines.next() else { break };
+                    if line.trim().starts_with(')') {
+                        declaration.pop();
+                    } else {
+                        declaration.push(' ');
+                    }
+                    declaration.push_str(line.trim());
+                }
+            }
+        }
+        found.push((depth, declaration));
+    }
+    found
+}
+
+fn unclosed(text: &str) -> bool {
+    text.matches('(').count() > text.matches(')').count()
+}
+
+/// Reads one file into `items`.
+fn read(text: &str, exported: &BTreeMap<String, String>, items: &mut BTreeMap<String, Item>) {
+    let declarations = declarations(text);
+    // A private type may have the name of another file's public one.
+    let private: BTreeSet<_> = declarations
+        .iter()
+        .filter_map(|(_, line)| {
+            let line = line.strip_prefix("pub(crate) ").or(line.strip_prefix("pub(super) ")).unwrap_or(line);
+            ["struct ", "enum ", "trait "].iter().find_map(|kind| line.strip_prefix(kind))
+        })
+        .map(name_of)
+        .collect();
+    let public = |name: &str| exported.get(name).filter(|_| !private.contains(name));
+
+    let mut attributes = Vec::new();
+    let mut within: Option<(usize, String, &str)> = None;
+    for (depth, line) in &declarations {
+        if within.as_ref().is_some_and(|(outer, ..)| depth <= outer) {
+            within = None;
+        }
+        if line.starts_with("#[derive") || line.starts_with("#[non_exhaustive") {
+            attributes.push(line.as_str());
+            continue;
+        }
+        let head = line.trim_end_matches(['{', ' ', ';']);
+        let declared =
+            ["pub struct ", "pub enum ", "pub trait "].iter().find_map(|kind| head.strip_prefix(kind));
+        if let Some(outside) = declared.map(name_of).and_then(public) {
+            let item = items.entry(outside.clone()).or_default();
+            item.head = [attributes.as_slice(), &[head]].concat().join(" ");
+            let kind = if head.starts_with("pub trait") {
+                "trait"
+            } else if head.starts_with("pub enum") {
+                "enum"
+            } else {
+                "struct"
+            };
+            within = Some((*depth, outside.clone(), kind));
+        } else if let Some(implemented) = head.strip_prefix("impl") {
+            let (of, to) =
+                implemented.rsplit_once(" for ").map_or((None, implemented), |(of, to)| (Some(of), to));
+            let name = name_of(skip_generics(to));
+            if let Some(outside) = public(name) {
+                match of {
+                    Some(_) => _ = items.entry(outside.clone()).or_default().members.insert(head.to_owned()),
+                    None => within = Some((*depth, outside.clone(), "impl")),
+                }
+            } else if of.is_some() && to.trim() == "F" {
+                // A blanket implementation belongs to its trait.
+                let of = of.map(skip_generics).map(name_of).and_then(public).expect("a trait of ours");
+                items.entry(of.clone()).or_default().members.insert(head.to_owned());
+            }
+        } else if let Some((outer, name, kind)) = &within
+            && *depth == outer + 4
+            && (line.starts_with("pub ")
+                || (*kind == "trait" && (line.starts_with("fn ") || line.starts_with("type ")))
+                || (*kind == "enum" && line.starts_with(|c: char| c.is_ascii_uppercase())))
+        {
+            let member = head.split(" = ").next().unwrap().trim_end_matches(',');
+            items.entry(name.clone()).or_default().members.insert(member.to_owned());
+        }
+        attributes.clear();
+    }
+}
+
+/// The name at the start: `Request<'a>` is `Request`.
+fn name_of(text: &str) -> &str {
+    let text = text.trim_start();
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap()
+}
+
+/// What follows the generic parameters of an `impl`.
+fn skip_generics(text: &str) -> &str {
+    let text = text.trim_start();
+    if text.starts_with('<') { text.split_once('>').unwrap().1 } else { text }
+}
+
+/// The whole list.
+fn listing() -> String {
+    let lib = fs::read_to_string(core().join("src/lib.rs")).unwrap();
+    let exported = exported(&lib);
+    let (mut items, mut paths) = (BTreeMap::new(), Vec::new());
+    files(&core().join("src"), &mut paths);
+    paths.sort();
+    for path in paths {
+        read(&fs::read_to_string(path).unwrap(), &exported, &mut items);
+    }
+    let listed: BTreeSet<_> =
+        items.iter().filter(|(_, item)| !item.head.is_empty()).map(|(name, _)| name).collect();
+    let expected: BTreeSet<_> = exported.values().collect();
+    assert_eq!(listed, expected, "an item that is re-exported was not found, or the other way round");
+
+    let mut text =
+        String::from("The public API of the crate idjag. Written by `make public-api`; a test compares.\n");
+    for (name, item) in items {
+        let home = name_of(item.head.split(' ').skip_while(|word| *word != "pub").nth(2).unwrap()).to_owned();
+        let renamed = if home == name { String::new() } else { format!(" as {name}") };
+        _ = writeln!(text, "\n{}{renamed}", item.head);
+        for member in item.members {
+            _ = writeln!(text, "    {member}");
+        }
+    }
+    text.push_str("\nThe refusals: slug, check, OAuth code\n");
+    for reason in Reason::ALL {
+        _ = writeln!(text, "    {reason}, {}, {}", reason.check().as_str(), reason.oauth_error());
+    }
+    text
+}
+
+#[test]
+fn the_public_api_is_the_one_that_is_written_down() {
+    let path = core().join("public-api.txt");
+    let listing = listing();
+    if std::env::var_os("UPDATE_PUBLIC_API").is_some() {
+        fs::write(path, listing).unwrap();
+        return;
+    }
+    let written = fs::read_to_string(path).unwrap_or_default();
+    let changed: Vec<String> = listing
+        .lines()
+        .filter(|line| !written.lines().any(|other| other == *line))
+        .map(|line| format!("+ {line}"))
+        .chain(
+            written
+                .lines()
+                .filter(|line| !listing.lines().any(|other| other == *line))
+                .map(|line| format!("- {line}")),
+        )
+        .collect();
+    assert!(
+        listing == written,
+        "the public API changed; if it should: `make public-api`, and a line in CHANGELOG.md\n{}",
+        changed.join("\n")
+    );
+}
+
+#[test]
+fn the_public_types_go_from_thread_to_thread() {
+    fn shared<T: Send + Sync + ?Sized>() {}
+    shared::<idjag::Algorithm>();
+    shared::<idjag::Builder>();
+    shared::<idjag::Config>();
+    shared::<idjag::Directory>();
+    shared::<idjag::Error>();
+    shared::<idjag::Event<'_>>();
+    shared::<idjag::Exchange>();
+    shared::<idjag::Explanation>();
+    shared::<idjag::IdJag<'_>>();
+    shared::<idjag::IdJagMinter>();
+    shared::<idjag::Issued>();
+    shared::<idjag::KeySet>();
+    shared::<idjag::MemoryReplay>();
+    shared::<idjag::Pending>();
+    shared::<idjag::Refusal>();
+    shared::<idjag::Request<'_>>();
+    shared::<idjag::Revocation<'_>>();
+    shared::<idjag::SigningKey>();
+    shared::<idjag::Stats>();
+    shared::<idjag::VerifiedToken>();
+    shared::<idjag::VerifyingKey>();
+    shared::<dyn idjag::Clock>();
+    shared::<dyn idjag::Record>();
+    shared::<dyn idjag::ReplayStore>();
+}
+
+#[test]
+fn what_holds_secrets_or_tokens_does_not_print_them() {
+    let key = idjag::SigningKey::generate(idjag::Algorithm::EdDSA).unwrap();
+    let jwk: serde_json::Value = serde_json::from_str(&key.to_jwk()).unwrap();
+    assert!(!format!("{key:?}").contains(jwk["d"].as_str().unwrap()));
+    let request = idjag::Request { assertion: b"eyJ0eXAi", ..idjag::Request::default() };
+    assert!(!format!("{request:?}").contains("eyJ0eXAi"));
+}

@@ -1,0 +1,41 @@
+"""Writes tests/vectors: keys that are missing, worlds, directories, cases.
+
+`python make.py` keeps every signature that is still right; `python make.py --all` signs everything again.
+Needs requirements.txt (pip) and package.json (npm, for make.mjs).
+"""
+
+import collections
+import importlib
+import sys
+
+import keys
+import sign
+import table
+import worlds
+
+# Cases refer to assertions of earlier files, so the order matters.
+NOUNS = (
+    "signature", "form", "header", "issuer", "audience", "time", "claims", "client", "key", "resource", "groups",
+    "scope", "replay", "attacks", "tokens", "wire",
+)
+
+
+def main() -> None:
+    """All of it."""
+    if "--all" not in sys.argv[1:]:
+        table.remember_old()
+    for name in keys.RECIPES:
+        keys.jwk(name)
+    worlds.write()
+    for noun in NOUNS:
+        importlib.import_module(f"nouns.{noun}").cases()
+    table.check()
+    table.write()
+    makers = collections.Counter(case.get("made_by", "a reference") for case in table.cases.values())
+    print(f"{len(table.cases)} cases, {len(worlds.worlds)} worlds, {len(keys.RECIPES)} keys")
+    for maker, count in makers.most_common():
+        print(f"{count:5} {maker}")
+
+
+if __name__ == "__main__":
+    main()
