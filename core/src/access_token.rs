@@ -5,7 +5,9 @@
 //! What was weighed is remembered under the whole token, all its bytes compared, together with the generation of
 //! everything that it was weighed against; when that has moved on, it is weighed again, without cryptography.
 
+use std::fmt;
 use std::hash::BuildHasher;
+use std::ops::Range;
 use std::sync::Arc;
 
 use foldhash::quality::RandomState;
@@ -19,6 +21,7 @@ use crate::clients::Clients;
 use crate::config::State;
 use crate::grant::{Book, groups_listed};
 use crate::json::Parser;
+use crate::jws::Compact;
 use crate::key::SigningKey;
 use crate::keyring::Keyring;
 use crate::mint::TYP;
@@ -50,7 +53,7 @@ pub(crate) struct Today<'s> {
 ///
 /// A person is the triple of [`idp`](Self::idp), [`tenant`](Self::tenant) and [`subject`](Self::subject), never the
 /// subject alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifiedToken {
     facts: Arc<Facts>,
@@ -58,46 +61,52 @@ pub struct VerifiedToken {
     groups: Vec<String>,
 }
 
-/// What the token says. It never changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a token says. It never changes.
+#[derive(PartialEq, Eq)]
 struct Facts {
-    /// The claims, still in base64url.
-    payload: String,
-    subject: String,
-    directory_subject: String,
-    idp: String,
-    tenant: Option<String>,
-    client_id: String,
-    resource: String,
-    scope: String,
-    groups: Vec<String>,
+    /// The token, to the byte.
+    token: Box<[u8]>,
+    /// Every text below, one after the other: one allocation for all of them.
+    texts: String,
+    subject: Text,
+    directory_subject: Text,
+    idp: Text,
+    tenant: Option<Text>,
+    client_id: Text,
+    resource: Text,
+    scope: Text,
+    jti: Text,
+    act: Option<Text>,
+    /// The groups that the policy matched when the token was minted.
+    groups: Vec<Text>,
     /// Those of them that the IdP listed, where the directory lists some too.
-    groups_asserted: Vec<String>,
-    act: Option<String>,
-    jti: String,
+    groups_asserted: Vec<Text>,
     issued_at: i64,
     expires_at: i64,
 }
 
+/// A piece of [`Facts::texts`].
+type Text = Range<usize>;
+
 impl VerifiedToken {
     /// `sub`, as the IdP wrote it.
     pub fn subject(&self) -> &str {
-        &self.facts.subject
+        self.facts.text(&self.facts.subject)
     }
 
     /// The issuer identifier of the IdP that vouched for the person.
     pub fn idp(&self) -> &str {
-        &self.facts.idp
+        self.facts.text(&self.facts.idp)
     }
 
     /// The tenant at that IdP.
     pub fn tenant(&self) -> Option<&str> {
-        self.facts.tenant.as_deref()
+        self.facts.tenant()
     }
 
     /// The client that the token was issued to.
     pub fn client_id(&self) -> &str {
-        &self.facts.client_id
+        self.facts.text(&self.facts.client_id)
     }
 
     /// The scopes that the token carries and the policy still grants, separated by spaces. Never empty.
@@ -112,7 +121,7 @@ impl VerifiedToken {
 
     /// The resource that the token is for.
     pub fn resource(&self) -> &str {
-        &self.facts.resource
+        self.facts.text(&self.facts.resource)
     }
 
     /// `exp`, in seconds since 1970.
@@ -127,18 +136,34 @@ impl VerifiedToken {
 
     /// `jti`.
     pub fn jti(&self) -> &str {
-        &self.facts.jti
+        self.facts.text(&self.facts.jti)
     }
 
     /// `act` as JSON text: who acts for the person (RFC 8693 section 4.1).
     pub fn act(&self) -> Option<&str> {
-        self.facts.act.as_deref()
+        self.facts.act.as_ref().map(|act| self.facts.text(act))
     }
 
     /// All claims of the token as JSON text. Decoded anew by each call.
     pub fn claims(&self) -> String {
-        let decoded = base64url::decode(self.facts.payload.as_bytes()).unwrap_or_default();
+        let payload = Compact::split(&self.facts.token).map(|compact| compact.payload).unwrap_or_default();
+        let decoded = base64url::decode(payload).unwrap_or_default();
         String::from_utf8(decoded).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for VerifiedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedToken")
+            .field("idp", &self.idp())
+            .field("tenant", &self.tenant())
+            .field("subject", &self.subject())
+            .field("client_id", &self.client_id())
+            .field("scope", &self.scope)
+            .field("groups", &self.groups)
+            .field("resource", &self.resource())
+            .field("expires_at", &self.expires_at())
+            .finish_non_exhaustive()
     }
 }
 
@@ -158,7 +183,6 @@ struct Shard {
 
 struct Entry {
     hash: u64,
-    token: Box<[u8]>,
     key: Arc<SigningKey>,
     facts: Arc<Facts>,
     generation: u64,
@@ -193,7 +217,7 @@ impl TokenCache {
         if verified.facts.expires_at <= today.now {
             return Err(Reason::TokenExpired);
         }
-        if verified.facts.resource != resource {
+        if verified.resource() != resource {
             return Err(Reason::TokenAudienceMismatch);
         }
         Ok(verified)
@@ -213,7 +237,6 @@ impl TokenCache {
         if let Some(shard) = self.shard(hash) {
             shard.lock().remember(Entry {
                 hash,
-                token: token.into(),
                 key,
                 facts,
                 generation: today.generation,
@@ -238,7 +261,7 @@ impl Shard {
         token: &[u8],
         today: &Today<'_>,
     ) -> Option<Result<Arc<VerifiedToken>, Reason>> {
-        let same = |entry: &Entry| entry.hash == hash && *entry.token == *token;
+        let same = |entry: &Entry| entry.hash == hash && *entry.facts.token == *token;
         if let Some(entry) = self.young.find_mut(hash, same) {
             if entry.refresh(today) {
                 return Some(entry.weighed.clone());
@@ -256,7 +279,7 @@ impl Shard {
     }
 
     fn remember(&mut self, entry: Entry) {
-        let cost = entry.token.len() * 2 + ENTRY_OVERHEAD;
+        let cost = entry.facts.token.len() * 2 + ENTRY_OVERHEAD;
         if self.young_bytes + cost > SHARD_BYTES {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;
@@ -264,7 +287,7 @@ impl Shard {
         let hash = entry.hash;
         match self.young.entry(
             hash,
-            |other| other.hash == hash && other.token == entry.token,
+            |other| other.hash == hash && other.facts.token == entry.facts.token,
             |other| other.hash,
         ) {
             hashbrown::hash_table::Entry::Occupied(mut place) => *place.get_mut() = entry,
@@ -313,55 +336,64 @@ impl Facts {
         if claims.is_bound_to_a_key() {
             return Err(Reason::TokenProofRequired);
         }
-        let facts =
-            Self::copy(&claims, presented.payload_text(), today).map_err(|_| Reason::TokenMalformed)?;
+        let facts = Self::copy(token, &claims, today).map_err(|_| Reason::TokenMalformed)?;
         Ok((facts, Arc::clone(key)))
     }
 
-    fn copy(claims: &Claims<'_, '_>, payload: &str, today: &Today<'_>) -> Result<Self, Reason> {
+    fn copy(token: &[u8], claims: &Claims<'_, '_>, today: &Today<'_>) -> Result<Self, Reason> {
         let idp = claims.text("idp").ok_or(Reason::TokenMalformed)?;
         let subject = claims.subject()?;
         let directory_subject = match today.keyring.trusted(idp) {
             Some(trusted) => directory_subject(claims, trusted.idp)?,
             None => subject,
         };
-        let mut act = None;
-        if let Some(value) = claims.act(usize::MAX)? {
-            value.write(act.insert(String::new()));
-        }
+        let mut texts = String::with_capacity(token.len());
+        let act = claims.act(usize::MAX)?.map(|act| {
+            act.write(&mut texts);
+            0..texts.len()
+        });
+        let mut add = |text: &str| -> Text {
+            let start = texts.len();
+            texts.push_str(text);
+            start..texts.len()
+        };
         Ok(Self {
-            payload: payload.to_owned(),
-            subject: subject.to_owned(),
-            directory_subject: directory_subject.to_owned(),
-            idp: idp.to_owned(),
-            tenant: claims.tenant()?.map(str::to_owned),
-            client_id: claims.client_id()?.to_owned(),
-            resource: claims.audience()?.to_owned(),
-            scope: claims.scope()?.ok_or(Reason::TokenMalformed)?.to_owned(),
-            groups: claims.strings("groups").map(str::to_owned).collect(),
-            groups_asserted: claims.strings("groups_asserted").map(str::to_owned).collect(),
+            token: token.into(),
+            subject: add(subject),
+            directory_subject: add(directory_subject),
+            idp: add(idp),
+            tenant: claims.tenant()?.map(&mut add),
+            client_id: add(claims.client_id()?),
+            resource: add(claims.audience()?),
+            scope: add(claims.scope()?.ok_or(Reason::TokenMalformed)?),
+            jti: add(claims.jti(usize::MAX)?),
             act,
-            jti: claims.jti(usize::MAX)?.to_owned(),
+            groups: claims.strings("groups").map(&mut add).collect(),
+            groups_asserted: claims.strings("groups_asserted").map(&mut add).collect(),
             issued_at: claims.issued()?.floor(),
             expires_at: claims.expires()?.floor(),
+            texts,
         })
+    }
+
+    fn text(&self, text: &Text) -> &str {
+        self.texts.get(text.clone()).unwrap_or_default()
+    }
+
+    fn tenant(&self) -> Option<&str> {
+        self.tenant.as_ref().map(|tenant| self.text(tenant))
     }
 
     /// The decision of today: what is left of the token.
     fn weigh(self: &Arc<Self>, today: &Today<'_>) -> Result<VerifiedToken, Reason> {
         const GONE: Reason = Reason::TokenNoLongerGranted;
-        let (issuer, tenant) = (self.idp.as_str(), self.tenant.as_deref());
+        let (issuer, tenant) = (self.text(&self.idp), self.tenant());
+        let (subject, client_id) = (self.text(&self.subject), self.text(&self.client_id));
         let idp = today.keyring.trusted(issuer).ok_or(GONE)?.idp;
-        let client = today.clients.enabled(&self.client_id).map_err(|_| GONE)?;
-        let (connector, _) = today.book.policy.serving(&self.resource).ok_or(GONE)?;
-        let party = Party {
-            issuer,
-            tenant,
-            subject: &self.subject,
-            client_id: &self.client_id,
-            connector: &connector.id,
-        };
-        if today.book.revoked.revokes(&self.jti, self.issued_at, &party) {
+        let client = today.clients.enabled(client_id).map_err(|_| GONE)?;
+        let (connector, _) = today.book.policy.serving(self.text(&self.resource)).ok_or(GONE)?;
+        let party = Party { issuer, tenant, subject, client_id, connector: &connector.id };
+        if today.book.revoked.revokes(self.text(&self.jti), self.issued_at, &party) {
             return Err(Reason::TokenRevoked);
         }
         let admitted = idp.enabled
@@ -372,17 +404,18 @@ impl Facts {
         if !admitted || connector.require_dpop {
             return Err(GONE);
         }
-        let listed = groups_listed(today.book.directory, idp, issuer, tenant, &self.directory_subject)
-            .map_err(|_| GONE)?;
+        let listed =
+            groups_listed(today.book.directory, idp, issuer, tenant, self.text(&self.directory_subject))
+                .map_err(|_| GONE)?;
         // The directory's word of today goes before what the token says.
         let from_token = match (&listed, idp.groups.is_union()) {
             (None, _) => self.groups.as_slice(),
             (Some(_), true) => self.groups_asserted.as_slice(),
             (Some(_), false) => &[],
         };
-        let groups = listed.into_iter().flatten().chain(from_token.iter().map(String::as_str));
+        let groups = listed.into_iter().flatten().chain(from_token.iter().map(|group| self.text(group)));
         let matching = connector.matching(issuer, tenant, groups);
-        let carried = connector.claimed(Some(&self.scope)).map_err(|_| GONE)?;
+        let carried = connector.claimed(Some(self.text(&self.scope))).map_err(|_| GONE)?;
         let scopes = narrow(carried, matching.scopes, None, &connector.scopes).map_err(|_| GONE)?;
         Ok(VerifiedToken {
             facts: Arc::clone(self),

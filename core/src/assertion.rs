@@ -6,6 +6,7 @@
 //! signature, because a refusal does not depend on who wrote the token. No acceptance does either: only
 //! [`Plausible::verify`] makes an [`Assertion`].
 
+use crate::alg::Algorithm;
 use crate::base64url;
 use crate::claims::{Claims, GroupsClaim};
 use crate::clients::Clients;
@@ -25,11 +26,35 @@ pub(crate) const TYP: &str = "oauth-id-jag+jwt";
 /// The memory that one token needs while it is looked at. Reused, and never smaller than what it held before.
 #[derive(Default)]
 pub(crate) struct Slot {
-    header: Vec<u8>,
+    decoded: Vec<u8>,
+    header: Option<KnownHeader>,
     payload: Vec<u8>,
     signature: Vec<u8>,
-    header_memory: Memory,
-    payload_memory: Memory,
+    memory: Memory,
+}
+
+/// A header that was read and found in order. An IdP writes the same one into token after token.
+struct KnownHeader {
+    /// As it stands in the token.
+    text: Vec<u8>,
+    typ: &'static str,
+    alg: Algorithm,
+    kid: Option<String>,
+}
+
+impl Slot {
+    /// Reads a header, unless it is to the byte the one that was read before.
+    fn read_header(&mut self, text: &[u8], typ: &'static str, parser: &mut Parser) -> Result<(), Reason> {
+        if self.header.as_ref().is_some_and(|known| known.text == text && known.typ == typ) {
+            return Ok(());
+        }
+        self.header = None;
+        base64url::decode_into(text, &mut self.decoded).map_err(|_| Reason::EncodingInvalid)?;
+        let document = Document::read(&mut self.decoded, parser, &mut self.memory)?;
+        let Header { alg, kid } = Header::read(&document, typ)?;
+        self.header = Some(KnownHeader { text: text.to_owned(), typ, alg, kid: kid.map(str::to_owned) });
+        Ok(())
+    }
 }
 
 /// A token that was read. Nothing in it is believed.
@@ -42,10 +67,10 @@ pub(crate) struct Presented<'a> {
 
 impl<'a> Presented<'a> {
     /// Reads a token of at most `max_bytes` whose header's `typ` is `typ`. Linear in its length; no allocation once
-    /// `slot` has grown to the size of the tokens that come.
+    /// `slot` has grown to the size of the tokens that come and knows their header.
     pub(crate) fn read(
         token: &'a [u8],
-        typ: &str,
+        typ: &'static str,
         max_bytes: usize,
         parser: &mut Parser,
         slot: &'a mut Slot,
@@ -54,31 +79,23 @@ impl<'a> Presented<'a> {
             return Err(Reason::AssertionTooLarge);
         }
         let compact = Compact::split(token)?;
-        let decode =
-            |text, out: &mut Vec<u8>| base64url::decode_into(text, out).map_err(|_| Reason::EncodingInvalid);
-        decode(compact.header, &mut slot.header)?;
-        let header = {
-            let document = Document::read(&mut slot.header, parser, &mut slot.header_memory)?;
-            Header::read(&document, typ)?
+        slot.read_header(compact.header, typ, parser)?;
+        let Slot { header: Some(known), payload, signature, memory, .. } = slot else {
+            return Err(Reason::JsonInvalid);
         };
+        let header = Header { alg: known.alg, kid: known.kid.as_deref() };
         if header.alg.is_symmetric() && typ == TYP {
             return Err(Reason::AlgNotAllowed);
         }
-        decode(compact.payload, &mut slot.payload)?;
-        decode(compact.signature, &mut slot.signature)?;
-        let payload = Document::read(&mut slot.payload, parser, &mut slot.payload_memory)?;
-        Ok(Self { compact, header, signature: &slot.signature, payload })
+        base64url::decode_into(compact.payload, payload).map_err(|_| Reason::EncodingInvalid)?;
+        base64url::decode_into(compact.signature, signature).map_err(|_| Reason::EncodingInvalid)?;
+        let payload = Document::read(payload, parser, memory)?;
+        Ok(Self { compact, header, signature, payload })
     }
 
     /// The claims, unverified.
     pub(crate) fn claims(&self) -> Claims<'_, 'a> {
         Claims::find(self.payload.object())
-    }
-
-    /// The claims, unverified and still in base64url.
-    pub(crate) fn payload_text(&self) -> &'a str {
-        // It was decoded, so it is ASCII.
-        std::str::from_utf8(self.compact.payload).unwrap_or_default()
     }
 
     pub(crate) fn header(&self) -> Header<'a> {

@@ -134,7 +134,7 @@ impl Exchange {
                     let (claim, claimed) = claimed.next().ok_or(Reason::ReplayUnavailable)?;
                     event.jti_hash = *claim.key.as_bytes();
                     event.reused = accept_claim(&grant, claimed)?;
-                    self.compose(&state, &grant, now, &event, jti, json)
+                    self.compose(&state, &grant, &claim.key, &event, jti, json)
                 });
                 self.conclude(&state, composed, &event)
             })

@@ -265,20 +265,22 @@ pub(crate) fn random(out: &mut [u8]) -> Result<(), RandomFailed> {
 
 /// SHA-256 over `parts`, one after the other.
 pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
-    let digest = if let [whole] = parts {
-        digest::digest(&digest::SHA256, whole)
-    } else {
-        let mut context = digest::Context::new(&digest::SHA256);
-        for part in parts {
-            context.update(part);
+    // One call for what fits: each update costs as much as hashing a block.
+    let mut joined = [0; 512];
+    let length = parts.iter().try_fold(0_usize, |at, part| {
+        let end = at.checked_add(part.len())?;
+        joined.get_mut(at..end)?.copy_from_slice(part);
+        Some(end)
+    });
+    let digest = match length.and_then(|length| joined.get(..length)) {
+        Some(whole) => digest::digest(&digest::SHA256, whole),
+        None => {
+            let mut context = digest::Context::new(&digest::SHA256);
+            parts.iter().for_each(|part| context.update(part));
+            context.finish()
         }
-        context.finish()
     };
-    let mut out = [0; 32];
-    for (to, from) in out.iter_mut().zip(digest.as_ref()) {
-        *to = *from;
-    }
-    out
+    digest.as_ref().first_chunk().copied().unwrap_or_default()
 }
 
 fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {

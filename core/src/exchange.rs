@@ -244,8 +244,6 @@ pub(crate) struct Workspace {
 #[derive(Default)]
 pub(crate) struct JtiSource {
     pool: Vec<u8>,
-    /// A child of `fork` has its parent's pool and must not use it.
-    process: u32,
 }
 
 impl JtiSource {
@@ -255,20 +253,26 @@ impl JtiSource {
     const DRAWN_AT_ONCE: usize = 32;
 
     /// The next `jti`, in `buffer`.
-    pub(crate) fn draw<'b>(&mut self, buffer: &'b mut [u8; Self::LENGTH]) -> Result<&'b str, Reason> {
-        let process = std::process::id();
-        if self.pool.len() < Self::BYTES || self.process != process {
-            self.process = process;
+    ///
+    /// The assertion's key is mixed in: a child of `fork` inherits its parent's pool, and must not give the same `jti` to
+    /// another token.
+    pub(crate) fn draw<'b>(
+        &mut self,
+        assertion: &ReplayKey,
+        buffer: &'b mut [u8; Self::LENGTH],
+    ) -> Result<&'b str, Reason> {
+        if self.pool.len() < Self::BYTES {
             self.pool.resize(Self::BYTES * Self::DRAWN_AT_ONCE, 0);
             if crypto::random(&mut self.pool).is_err() {
                 self.pool.clear();
                 return Err(Reason::SigningFailed);
             }
         }
-        let at = self.pool.len() - Self::BYTES;
-        let jti = base64url::encode_into(self.pool.get(at..).unwrap_or_default(), buffer);
-        self.pool.truncate(at);
-        Ok(jti)
+        let mut jti = *assertion.as_bytes();
+        for (mixed, drawn) in jti.iter_mut().zip(self.pool.drain(self.pool.len() - Self::BYTES..)) {
+            *mixed ^= drawn;
+        }
+        Ok(base64url::encode_into(&jti, buffer))
     }
 }
 
@@ -340,7 +344,7 @@ impl Exchange {
         self.replay.claim(&[claim], now, &mut claimed);
         let [claimed] = claimed;
         event.reused = accept_claim(&grant, claimed)?;
-        self.compose(state, &grant, now, event, jti, json)
+        self.compose(state, &grant, &claim.key, event, jti, json)
     }
 
     /// Writes the token but its signature, and queues the record of it.
@@ -348,15 +352,15 @@ impl Exchange {
         &self,
         state: &State,
         grant: &Grant<'_, '_, '_>,
-        now: i64,
+        key: &ReplayKey,
         event: &Event<'_>,
         jtis: &mut JtiSource,
         json: &mut String,
     ) -> Result<Pending, Reason> {
-        let minter = &state.server.minter;
+        let (minter, now) = (&state.server.minter, event.at);
         let scope = grant.scopes.print(&grant.connector.scopes);
         let mut buffer = [0; JtiSource::LENGTH];
-        let jti = jtis.draw(&mut buffer)?;
+        let jti = jtis.draw(key, &mut buffer)?;
         let unsigned = minter.compose(grant, &scope, now, jti, json);
         let receipt = self
             .record

@@ -497,7 +497,7 @@ impl Explanation {
     }
 }
 
-fn write_list<T>(name: &str, items: &[T], out: &mut String, write: impl Fn(&T, &mut String)) {
+fn write_list<T>(name: &'static str, items: &[T], out: &mut String, write: impl Fn(&T, &mut String)) {
     write_name(name, out);
     out.push('[');
     for (at, item) in items.iter().enumerate() {
