@@ -22,6 +22,7 @@ pub const PEOPLE: usize = 2_000;
 /// A server that people may use, and the IdP that vouches for them.
 pub struct World {
     idp: IdJagMinter,
+    idp_jwk: String,
     config: String,
     directory: String,
 }
@@ -75,9 +76,15 @@ impl World {
             .collect();
         Ok(Self {
             idp: IdJagMinter::new("https://acme.okta.example", key),
+            idp_jwk: public,
             config,
             directory: format!(r#"{{"version":1,"people":[{}]}}"#, people.join(",")),
         })
+    }
+
+    /// The public key of the IdP.
+    pub fn idp_jwk(&self) -> &str {
+        &self.idp_jwk
     }
 
     /// An engine whose clock stands at [`NOW`], with nothing spent.

@@ -341,13 +341,13 @@ impl Facts {
     }
 
     fn copy(token: &[u8], claims: &Claims<'_, '_>, today: &Today<'_>) -> Result<Self, Reason> {
-        let idp = claims.text("idp").ok_or(Reason::TokenMalformed)?;
+        let idp = claims.idp().ok_or(Reason::TokenMalformed)?;
         let subject = claims.subject()?;
         let directory_subject = match today.keyring.trusted(idp) {
             Some(trusted) => directory_subject(claims, trusted.idp)?,
             None => subject,
         };
-        let mut texts = String::with_capacity(token.len());
+        let mut texts = String::with_capacity(384);
         let act = claims.act(usize::MAX)?.map(|act| {
             act.write(&mut texts);
             0..texts.len()
@@ -368,8 +368,8 @@ impl Facts {
             scope: add(claims.scope()?.ok_or(Reason::TokenMalformed)?),
             jti: add(claims.jti(usize::MAX)?),
             act,
-            groups: claims.strings("groups").map(&mut add).collect(),
-            groups_asserted: claims.strings("groups_asserted").map(&mut add).collect(),
+            groups: claims.groups_matched().map(&mut add).collect(),
+            groups_asserted: claims.groups_asserted().map(&mut add).collect(),
             issued_at: claims.issued()?.floor(),
             expires_at: claims.expires()?.floor(),
             texts,

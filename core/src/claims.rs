@@ -5,6 +5,7 @@
 
 use crate::json::{Object, Value};
 use crate::reason::Reason;
+use crate::scope::is_scope;
 use crate::time::NumericDate;
 
 /// The members that are looked at, untyped. Each method below reads one of them.
@@ -30,6 +31,9 @@ pub(crate) struct Claims<'t, 'i> {
     act: Option<Value<'t, 'i>>,
     cnf: Option<Value<'t, 'i>>,
     authorization_details: Option<Value<'t, 'i>>,
+    idp: Option<Value<'t, 'i>>,
+    groups_asserted: Option<Value<'t, 'i>>,
+    groups: Option<Value<'t, 'i>>,
 }
 
 /// What the claim that holds the groups says.
@@ -85,6 +89,9 @@ impl<'t, 'i> Claims<'t, 'i> {
             act: None,
             cnf: None,
             authorization_details: None,
+            groups_asserted: None,
+            groups: None,
+            idp: None,
         };
         for (name, value) in all.members() {
             let place = match name {
@@ -107,6 +114,9 @@ impl<'t, 'i> Claims<'t, 'i> {
                 "act" => &mut found.act,
                 "cnf" => &mut found.cnf,
                 "authorization_details" => &mut found.authorization_details,
+                "groups_asserted" => &mut found.groups_asserted,
+                "groups" => &mut found.groups,
+                "idp" => &mut found.idp,
                 _ => continue,
             };
             *place = Some(value);
@@ -155,7 +165,8 @@ impl<'t, 'i> Claims<'t, 'i> {
     /// `jti`, required, not empty, at most `max_chars` characters.
     pub(crate) fn jti(&self, max_chars: usize) -> Result<&'i str, Reason> {
         let jti = required(self.jti, Reason::JtiMalformed)?;
-        if jti.chars().nth(max_chars).is_some() {
+        // A text has at most as many characters as bytes.
+        if jti.len() > max_chars && jti.chars().nth(max_chars).is_some() {
             return Err(Reason::JtiMalformed);
         }
         Ok(jti)
@@ -181,15 +192,19 @@ impl<'t, 'i> Claims<'t, 'i> {
         required(self.aud_sub, Reason::AudSubMalformed)
     }
 
-    /// The member called `name`, as a string: for claims of our own tokens.
-    pub(crate) fn text(&self, name: &str) -> Option<&'i str> {
-        self.all.member(name)?.string()
+    /// `idp`, of our own tokens: the IdP that vouched for the person.
+    pub(crate) fn idp(&self) -> Option<&'i str> {
+        self.idp.and_then(Value::string)
     }
 
-    /// The strings of the array called `name`: for claims of our own tokens.
-    pub(crate) fn strings(&self, name: &str) -> impl Iterator<Item = &'i str> {
-        let array = self.all.member(name).and_then(Value::array);
-        array.into_iter().flatten().filter_map(Value::string)
+    /// `groups`, of our own tokens: those that the policy matched.
+    pub(crate) fn groups_matched(&self) -> impl Iterator<Item = &'i str> {
+        strings(self.groups)
+    }
+
+    /// `groups_asserted`, of our own tokens: those of them that the IdP listed.
+    pub(crate) fn groups_asserted(&self) -> impl Iterator<Item = &'i str> {
+        strings(self.groups_asserted)
     }
 
     /// `sub_id`, as it stands.
@@ -214,7 +229,7 @@ impl<'t, 'i> Claims<'t, 'i> {
             return Err(Reason::ScopeMalformed);
         }
         let scope = optional(self.scope, Reason::ScopeMalformed)?;
-        if scope.is_some_and(|scope| !crate::policy::is_scope(scope)) {
+        if scope.is_some_and(|scope| !is_scope(scope)) {
             return Err(Reason::ScopeMalformed);
         }
         Ok(scope)
@@ -305,6 +320,10 @@ impl<'t, 'i> Claims<'t, 'i> {
 /// The `type` of one element of `authorization_details`.
 pub(crate) fn details_type<'i>(element: Value<'_, 'i>) -> Option<&'i str> {
     element.object()?.member("type")?.string().filter(|kind| !kind.is_empty())
+}
+
+fn strings<'i>(value: Option<Value<'_, 'i>>) -> impl Iterator<Item = &'i str> {
+    value.and_then(Value::array).into_iter().flatten().filter_map(Value::string)
 }
 
 fn required<'i>(value: Option<Value<'_, 'i>>, reason: Reason) -> Result<&'i str, Reason> {

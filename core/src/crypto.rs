@@ -272,13 +272,14 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
         joined.get_mut(at..end)?.copy_from_slice(part);
         Some(end)
     });
-    let digest = match length.and_then(|length| joined.get(..length)) {
-        Some(whole) => digest::digest(&digest::SHA256, whole),
-        None => {
-            let mut context = digest::Context::new(&digest::SHA256);
-            parts.iter().for_each(|part| context.update(part));
-            context.finish()
+    let digest = if let Some(whole) = length.and_then(|length| joined.get(..length)) {
+        digest::digest(&digest::SHA256, whole)
+    } else {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in parts {
+            context.update(part);
         }
+        context.finish()
     };
     digest.as_ref().first_chunk().copied().unwrap_or_default()
 }

@@ -12,8 +12,8 @@ use simd_json::{Buffers, StaticNode};
 const MAX_DEPTH: usize = 16;
 /// Members of one object, at most.
 const MAX_MEMBERS: usize = 256;
-/// Objects up to this size are checked for duplicates pair by pair, larger ones by sorting.
-const PAIRWISE: usize = 16;
+/// Objects up to this size are checked for duplicates name by name, larger ones by sorting.
+const PAIRWISE: usize = 32;
 
 /// Why a text is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,22 +115,28 @@ impl<'t, 'i> Object<'t, 'i> {
 
     fn names_a_member_twice(self, members: usize) -> bool {
         if members <= PAIRWISE {
-            let mut names = [""; PAIRWISE];
-            for (at, (name, _)) in self.members().enumerate() {
-                let (before, here) = names.split_at_mut(at.min(PAIRWISE - 1));
-                if before.contains(&name) {
-                    return true;
-                }
-                if let Some(slot) = here.first_mut() {
-                    *slot = name;
-                }
-            }
-            return false;
+            // Only names of the same mark are compared. The mark costs little and is rarely shared.
+            let mut marks = 0_u64;
+            return self.members().enumerate().any(|(at, (name, _))| {
+                let mark = mark(name);
+                let shared = marks & mark != 0;
+                marks |= mark;
+                shared && self.members().take(at).any(|(before, _)| before == name)
+            });
         }
         let mut names: Vec<&str> = self.members().map(|(name, _)| name).collect();
         names.sort_unstable();
         names.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
     }
+}
+
+/// One bit out of 64, by the length of a name and its first and last character.
+fn mark(name: &str) -> u64 {
+    let (first, last) = (name.as_bytes().first(), name.as_bytes().last());
+    let sum = name.len()
+        + usize::from(first.copied().unwrap_or(0)) * 5
+        + usize::from(last.copied().unwrap_or(0)) * 11;
+    1 << (sum % 64)
 }
 
 /// The members of an object.
@@ -351,12 +357,16 @@ mod tests {
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(16), "]".repeat(16));
         let mut many = String::from("{");
         for member in 0..257 {
-            many.push_str(&format!("{}\"m{member}\":1", if member > 0 { "," } else { "" }));
+            many += if member > 0 { ",\"m" } else { "\"m" };
+            many += &member.to_string();
+            many += "\":1";
         }
         many.push('}');
         let mut long_twice = String::from("{");
         for member in 0..40 {
-            long_twice.push_str(&format!("{}\"m{member}\":1", if member > 0 { "," } else { "" }));
+            long_twice += if member > 0 { ",\"m" } else { "\"m" };
+            long_twice += &member.to_string();
+            long_twice += "\":1";
         }
         write_number("m7", 1, &mut long_twice);
         long_twice.push('}');
@@ -389,7 +399,9 @@ mod tests {
         assert!(read(deep.as_bytes()).is_ok());
         let mut many = String::from("{");
         for member in 0..256 {
-            many.push_str(&format!("{}\"m{member}\":1", if member > 0 { "," } else { "" }));
+            many += if member > 0 { ",\"m" } else { "\"m" };
+            many += &member.to_string();
+            many += "\":1";
         }
         many.push('}');
         assert!(read(many.as_bytes()).is_ok());

@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use crate::config::{self, State};
 use crate::crypto;
 use crate::reason::Reason;
-use crate::scope::{ScopeSet, scope_tokens};
+use crate::scope::ScopeSet;
 
 /// Groups that a token carries, at most.
 pub(crate) const MAX_MATCHED: usize = 16;
@@ -255,11 +255,6 @@ pub(crate) fn narrow(
         return Err(Reason::ScopeNotAvailable);
     }
     Ok(narrowed)
-}
-
-/// Whether a `scope` claim is well formed.
-pub(crate) fn is_scope(scope: &str) -> bool {
-    scope_tokens(scope).is_some()
 }
 
 fn position_set(names: &[String], vocabulary: &[String]) -> ScopeSet {

@@ -52,6 +52,11 @@ impl ReplayKey {
         Self(hash.first_chunk().copied().unwrap_or_default())
     }
 
+    /// A key out of its bytes, as a store outside this process gives them back.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes, for a store outside this process.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
