@@ -1,0 +1,188 @@
+//! `idjag check`: loads a configuration as a server would, and prints what is on.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use idjag::{Algorithm, Clock, Exchange, KeySet, SystemClock};
+
+use crate::Answer;
+use crate::files::{self, Source};
+use crate::outline::{Client, Connector, Idp, Limits, Outline};
+use crate::problem::Result;
+use crate::text::{self, BOLD, DIM, GREEN, YELLOW, complain, grouped, plural};
+
+/// Check a configuration and print what is on: who gets what, and where that is written
+///
+/// Loads the configuration and everything that it names exactly as a server would. Prints the IdPs with their keys, the
+/// clients, each connector with its state, its owner, its date of review and its grants with file and line, the rate of
+/// exchanges that the single-use memory carries, what deserves a look, and the digest of the policy.
+#[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  idjag check
+  idjag check --config /etc/idjag/idjag.toml
+
+Exit status: 0 fine, 1 an enabled connector is overdue for review, 2 the configuration cannot be loaded.")]
+pub(crate) struct Args {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = files::CONFIG)]
+    config: PathBuf,
+}
+
+/// What an entry of the single-use memory takes at most, in bytes.
+const ENTRY_BYTES: u64 = 64;
+
+pub(crate) fn run(args: &Args) -> Result<Answer> {
+    let source = Source::Disk(args.config.clone());
+    let config = source.config()?;
+    let overdue = config.overdue(SystemClock.now());
+    let exchange = Exchange::new(config)?;
+    let outline = Outline::of(&source)?;
+    let stats = exchange.stats();
+
+    let mut out = anstream::stdout().lock();
+    print_server(&outline, stats.people, &mut out)?;
+    writeln!(out, "\n{BOLD}IdPs{BOLD:#}")?;
+    for idp in &outline.idps {
+        print_idp(idp, &source, &mut out)?;
+    }
+    writeln!(out, "\n{BOLD}clients{BOLD:#}")?;
+    for client in &outline.clients {
+        print_client(client, &mut out)?;
+    }
+    writeln!(out, "\n{BOLD}connectors{BOLD:#}")?;
+    for connector in &outline.connectors {
+        print_connector(connector, &overdue, &mut out)?;
+    }
+    print_single_use(stats.replay.max_bytes, &outline.limits, &mut out)?;
+    writeln!(out, "{BOLD}policy{BOLD:#}      sha256 {}", stats.policy_digest)?;
+
+    let warnings = exchange.warnings();
+    if !warnings.is_empty() {
+        writeln!(out, "\n{BOLD}{}{BOLD:#}", plural(warnings.len(), "warning"))?;
+    }
+    for warning in warnings {
+        writeln!(out, "  {YELLOW}{warning}{YELLOW:#}")?;
+    }
+    if !overdue.is_empty() {
+        complain(&format!(
+            "overdue for review: {}; look at who has access, then set a later `review_by`",
+            overdue.join(", ")
+        ));
+    }
+    Ok(overdue.is_empty().into())
+}
+
+fn print_server(outline: &Outline, people: usize, out: &mut dyn Write) -> Result<()> {
+    let tokens = &outline.tokens;
+    let keys = match tokens.files().as_slice() {
+        [] => "a key that is made at start".to_owned(),
+        files => files.join(", "),
+    };
+    writeln!(out, "{BOLD}issuer{BOLD:#}      {}", outline.issuer)?;
+    writeln!(
+        out,
+        "{BOLD}tokens{BOLD:#}      {}, {} s, {keys}",
+        tokens.algorithm,
+        grouped(tokens.ttl_s.unsigned_abs())
+    )?;
+    Ok(writeln!(out, "{BOLD}directory{BOLD:#}   {}", text::people(people))?)
+}
+
+fn print_idp(idp: &Idp, source: &Source, out: &mut dyn Write) -> Result<()> {
+    let algorithms: Vec<&str> = match &idp.algorithms {
+        Some(names) => names.iter().map(String::as_str).collect(),
+        None => vec!["RS256", "PS256", "ES256", "EdDSA"],
+    };
+    let groups = match (idp.groups.directory, idp.groups.combine.as_deref()) {
+        (true, Some("union")) => format!("the directory and {}", claim(idp)),
+        (true, _) => "the directory".to_owned(),
+        (false, _) => claim(idp),
+    };
+    writeln!(out, "  {}{}", idp.issuer, off(idp.enabled))?;
+    writeln!(out, "    keys: {}; algorithms: {}", keys(idp, &algorithms, source), algorithms.join(", "))?;
+    writeln!(out, "    groups from {groups}")?;
+    if !idp.tenants.is_empty() {
+        writeln!(out, "    tenants: {}", idp.tenants.join(", "))?;
+    }
+    if let Some(resource) = &idp.default_resource {
+        writeln!(out, "    without `resource`: {resource}")?;
+    }
+    Ok(())
+}
+
+fn claim(idp: &Idp) -> String {
+    match &idp.groups.claim {
+        Some(claim) => format!("the claim `{claim}`"),
+        None => "the claim `groups`".to_owned(),
+    }
+}
+
+fn keys(idp: &Idp, algorithms: &[&str], source: &Source) -> String {
+    let (set, place) = match (&idp.jwks, &idp.jwks_file, &idp.jwks_uri) {
+        (Some(set), _, _) => (Some(set.to_string().into_bytes()), "in the configuration"),
+        (_, Some(file), _) => (source.read(file).ok(), file.as_str()),
+        (_, _, Some(uri)) => return format!("at {uri}, not fetched here"),
+        _ => return "where the IdP's metadata says, not fetched here".to_owned(),
+    };
+    let allowed: Vec<Algorithm> = algorithms.iter().copied().filter_map(Algorithm::from_name).collect();
+    let usable = set.and_then(|set| KeySet::parse(&set, &allowed).ok()).map_or(0, |set| set.len());
+    format!("{usable} in {}", place.strip_prefix("in ").unwrap_or(place))
+}
+
+fn print_client(client: &Client, out: &mut dyn Write) -> Result<()> {
+    let connectors = client.connectors.join(", ");
+    let connectors = if connectors == "*" { "all" } else { &connectors };
+    Ok(writeln!(
+        out,
+        "  {}{}\n    {}; connectors: {connectors}",
+        client.id,
+        off(client.enabled),
+        client.auth
+    )?)
+}
+
+fn off(enabled: bool) -> &'static str {
+    if enabled { "" } else { " (switched off)" }
+}
+
+fn print_connector(connector: &Connector, overdue: &[String], out: &mut dyn Write) -> Result<()> {
+    let style = if connector.state == "enabled" { GREEN } else { YELLOW };
+    write!(out, "  {}  {style}{}{style:#}", connector.id, connector.state)?;
+    if let Some(owner) = &connector.owner {
+        write!(out, ", owner {owner}")?;
+    }
+    if let Some(date) = &connector.review_by {
+        write!(out, ", review by {date}")?;
+    }
+    if overdue.contains(&connector.id) {
+        write!(out, " {YELLOW}(overdue){YELLOW:#}")?;
+    }
+    writeln!(out, "\n    {}", connector.resources.join(", "))?;
+    for grant in &connector.grants {
+        writeln!(
+            out,
+            "    {}: {}  {DIM}{} ({}){DIM:#}",
+            grant.whom,
+            grant.scopes.join(" "),
+            grant.place,
+            grant.of
+        )?;
+    }
+    if connector.grants.is_empty() {
+        writeln!(out, "    nobody: it has no grants")?;
+    }
+    Ok(())
+}
+
+/// The rate at which entries expire as fast as they come.
+fn print_single_use(max_bytes: u64, limits: &Limits, out: &mut dyn Write) -> Result<()> {
+    let kept_s = limits.max_lifetime_s.saturating_add(limits.leeway_s.saturating_mul(2)).unsigned_abs();
+    let rate = (max_bytes / ENTRY_BYTES).checked_div(kept_s).unwrap_or(0);
+    Ok(writeln!(
+        out,
+        "\n{BOLD}single use{BOLD:#}  {} MiB carry {} exchanges/s, sustained: {ENTRY_BYTES} bytes at most for each, kept {kept_s} s",
+        grouped(max_bytes >> 20),
+        grouped(rate),
+    )?)
+}
