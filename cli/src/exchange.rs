@@ -10,6 +10,7 @@ use crate::Answer;
 use crate::files::{self, Source};
 use crate::problem::{Problem, Result};
 use crate::requests::{AnswerLine, Line};
+use crate::text;
 
 /// Exchange ID-JAGs for access tokens: JSON lines in, JSON lines out, in order
 ///
@@ -35,10 +36,20 @@ pub(crate) struct Args {
     /// The requests; standard input otherwise
     #[arg(long, value_name = "FILE")]
     requests: Option<PathBuf>,
+    /// Rehearse: the clock stands at this time, in seconds since 1970
+    #[arg(long, value_name = "SECONDS")]
+    now: Option<i64>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Answer> {
-    let exchange = Exchange::new(Source::Disk(args.config.clone()).config()?)?;
+    let builder = Exchange::builder(Source::Disk(args.config.clone()).config()?);
+    let exchange = match args.now {
+        Some(now) => {
+            text::note(&format!("a rehearsal: the clock stands at {now}"));
+            builder.clock(move || now).build()?
+        }
+        None => builder.build()?,
+    };
     let out = &mut std::io::stdout().lock();
     let tally = match &args.requests {
         None => answer_all(&exchange, stdin().lock(), "standard input", out)?,

@@ -128,3 +128,8 @@ pub use record::{Event, NoRecord, Receipt, Record, RecordUnavailable};
 pub use replay::{Claim, Claimed, MemoryReplay, Purpose, ReplayKey, ReplayStats, ReplayStore};
 pub use revoked::Revocation;
 pub use time::{Clock, SystemClock};
+
+/// The README's Rust is compiled and run as documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

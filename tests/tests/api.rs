@@ -52,7 +52,8 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 /// The items of one file, each in one line: a declaration up to its body, with the depth that it is indented to.
 fn declarations(text: &str) -> Vec<(usize, String)> {
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-    let mut lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let mut lines =
+        text.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with("//"));
     let mut found = Vec::new();
     while let Some(line) = lines.next() {
         let depth = line.len() - line.trim_start().len();
@@ -60,7 +61,7 @@ fn declarations(text: &str) -> Vec<(usize, String)> {
         let opens =
             ["pub ", "impl", "fn ", "const ", "type ", "enum ", "struct ", "trait ", "#[derive", "#[non_ex"];
         if opens.iter().any(|word| declaration.starts_with(word)) {
-            while !declaration.ends_with(['{', ';', ',', ']']) && !declaration.ends_with("}") {
+            while !declaration.ends_with(['{', '}', ';', ',', ']']) {
                 let Some(line) = lines.next() else { break };
                 if !declaration.ends_with(['(', '<']) && !line.trim().starts_with([')', '>']) {
                     declaration.push(' ');
@@ -103,20 +104,25 @@ fn read(text: &str, exported: &BTreeMap<String, String>, items: &mut BTreeMap<St
 
     let mut attributes = Vec::new();
     let mut within: Option<(usize, String, &str)> = None;
+    let mut variant = String::new();
     for (depth, line) in &declarations {
         if within.as_ref().is_some_and(|(outer, ..)| depth <= outer) {
             within = None;
         }
-        if line.starts_with("#[derive") || line.starts_with("#[non_exhaustive") {
-            attributes.push(line.as_str());
+        if line.starts_with("#[") {
+            if ["#[derive", "#[non_exhaustive", "#[must_use"].iter().any(|kind| line.starts_with(kind)) {
+                attributes.push(line.as_str());
+            }
             continue;
         }
-        let head = line.trim_end_matches(['{', ' ', ';']);
+        let head = line.trim_end_matches("{}").trim_end_matches(['{', ' ', ';']);
         let declared =
             ["pub struct ", "pub enum ", "pub trait "].iter().find_map(|kind| head.strip_prefix(kind));
         if let Some(outside) = declared.map(name_of).and_then(public) {
             let item = items.entry(outside.clone()).or_default();
-            item.head = [attributes.as_slice(), &[head]].concat().join(" ");
+            // Of a tuple, only what is public.
+            let open = head.split_once('(').filter(|(_, fields)| !fields.contains("pub "));
+            item.head = [attributes.as_slice(), &[open.map_or(head, |(head, _)| head)]].concat().join(" ");
             let kind = if head.starts_with("pub trait") {
                 "trait"
             } else if head.starts_with("pub enum") {
@@ -130,7 +136,12 @@ fn read(text: &str, exported: &BTreeMap<String, String>, items: &mut BTreeMap<St
                 implemented.rsplit_once(" for ").map_or((None, implemented), |(of, to)| (Some(of), to));
             let name = name_of(skip_generics(to));
             if let Some(outside) = public(name) {
+                // A conversion from a private type cannot be called from outside.
+                let from = of.and_then(|of| of.trim().strip_prefix("From<")).map(name_of);
                 match of {
+                    Some(_)
+                        if from
+                            .is_some_and(|from| private.contains(from) || !exported.contains_key(from)) => {}
                     Some(_) => _ = items.entry(outside.clone()).or_default().members.insert(head.to_owned()),
                     None => within = Some((*depth, outside.clone(), "impl")),
                 }
@@ -145,8 +156,16 @@ fn read(text: &str, exported: &BTreeMap<String, String>, items: &mut BTreeMap<St
                 || (*kind == "trait" && (line.starts_with("fn ") || line.starts_with("type ")))
                 || (*kind == "enum" && line.starts_with(|c: char| c.is_ascii_uppercase())))
         {
-            let member = head.split(" = ").next().unwrap().trim_end_matches(',');
+            // The value of a constant is not part of it; the `=` in a function's signature is.
+            let value = if line.contains("fn ") { None } else { head.split_once(" = ") };
+            let member = value.map_or(head, |(member, _)| member).trim_end_matches(',');
+            member.clone_into(&mut variant);
             items.entry(name.clone()).or_default().members.insert(member.to_owned());
+        } else if let Some((outer, name, "enum")) = &within
+            && *depth == outer + 8
+        {
+            let member = format!("{variant}.{}", head.trim_end_matches(','));
+            items.entry(name.clone()).or_default().members.insert(member);
         }
         attributes.clear();
     }
@@ -160,8 +179,18 @@ fn name_of(text: &str) -> &str {
 
 /// What follows the generic parameters of an `impl`.
 fn skip_generics(text: &str) -> &str {
-    let text = text.trim_start();
-    if text.starts_with('<') { text.split_once('>').unwrap().1 } else { text }
+    let (mut depth, mut before) = (0, ' ');
+    for (at, c) in text.char_indices() {
+        match c {
+            '<' => depth += 1,
+            // Not the end of an arrow.
+            '>' if before != '-' => depth -= 1,
+            _ if depth == 0 && !c.is_whitespace() => return text.split_at(at).1,
+            _ => {}
+        }
+        before = c;
+    }
+    text
 }
 
 /// The whole list.

@@ -1,10 +1,5 @@
 //! What the pages at the root say about the tree is so: paths, commands, dependencies, versions.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "the helpers of a test"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of a test")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -60,7 +55,7 @@ fn every_path_that_a_page_names_is_there() {
         for path in quoted(&text) {
             let names_a_path = places.iter().any(|place| path.starts_with(place))
                 || files.contains(&path)
-                || (path.ends_with(".md") && !path.contains([' ', '*']));
+                || Path::new(path).extension().is_some_and(|kind| kind == "md");
             if names_a_path && !path.contains(['*', ' ', '<']) && !path.starts_with("fuzz/artifacts") {
                 let example = path.contains("TARGET") || path.contains("NAME");
                 assert!(example || root().join(path).exists(), "{page} names `{path}`");
@@ -81,7 +76,8 @@ fn every_path_that_a_page_names_is_there() {
 #[test]
 fn every_command_that_a_page_names_is_a_target() {
     let makefile = text("Makefile");
-    let targets: BTreeSet<&str> = makefile.lines().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
+    let targets: BTreeSet<&str> =
+        makefile.lines().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
     let mut count = 0;
     for (page, text) in pages() {
         let blocks = text.split("\n```").skip(1).step_by(2).flat_map(str::lines);

@@ -1,0 +1,27 @@
+//! The bodies of the fuzz targets: bytes in, a panic where the library breaks a promise.
+//!
+//! Each target has an oracle beside "no crash": another parser, another signer, or the library by another way. They
+//! go through public doors only. `fuzz_targets/` hands them to libFuzzer; `tests/replay.rs` runs them over `corpus/`
+//! and `regressions/` without it.
+
+mod batch;
+mod exchange;
+mod parsers;
+mod world;
+
+pub use batch::batch_equals_single;
+pub use exchange::{exchange, never_forged};
+pub use parsers::{config, directory, jwks};
+
+/// A target.
+pub type Target = fn(&[u8]);
+
+/// Every target, by name.
+pub const TARGETS: [(&str, Target); 6] = [
+    ("exchange", exchange),
+    ("never_forged", never_forged),
+    ("batch_equals_single", batch_equals_single),
+    ("config", config),
+    ("jwks", jwks),
+    ("directory", directory),
+];
