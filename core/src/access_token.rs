@@ -20,7 +20,7 @@ use crate::claims::Claims;
 use crate::clients::Clients;
 use crate::config::State;
 use crate::grant::{Book, groups_listed};
-use crate::json::Parser;
+use crate::json::{Document, Memory, Parser};
 use crate::jws::Compact;
 use crate::key::SigningKey;
 use crate::keyring::Keyring;
@@ -76,7 +76,6 @@ struct Facts {
     resource: Text,
     scope: Text,
     jti: Text,
-    act: Option<Text>,
     /// The groups that the policy matched when the token was minted.
     groups: Vec<Text>,
     /// Those of them that the IdP listed, where the directory lists some too.
@@ -139,9 +138,14 @@ impl VerifiedToken {
         self.facts.text(&self.facts.jti)
     }
 
-    /// `act` as JSON text: who acts for the person (RFC 8693 section 4.1).
-    pub fn act(&self) -> Option<&str> {
-        self.facts.act.as_ref().map(|act| self.facts.text(act))
+    /// `act` as JSON text: who acts for the person (RFC 8693 section 4.1). Decoded anew by each call.
+    pub fn act(&self) -> Option<String> {
+        let mut claims = self.claims().into_bytes();
+        let (mut parser, mut memory) = (Parser::default(), Memory::default());
+        let document = Document::read(&mut claims, &mut parser, &mut memory).ok()?;
+        let mut act = String::new();
+        document.object().member("act")?.write(&mut act);
+        Some(act)
     }
 
     /// All claims of the token as JSON text. Decoded anew by each call.
@@ -347,11 +351,7 @@ impl Facts {
             Some(trusted) => directory_subject(claims, trusted.idp)?,
             None => subject,
         };
-        let mut texts = String::with_capacity(384);
-        let act = claims.act(usize::MAX)?.map(|act| {
-            act.write(&mut texts);
-            0..texts.len()
-        });
+        let mut texts = String::with_capacity(256);
         let mut add = |text: &str| -> Text {
             let start = texts.len();
             texts.push_str(text);
@@ -367,7 +367,6 @@ impl Facts {
             resource: add(claims.audience()?),
             scope: add(claims.scope()?.ok_or(Reason::TokenMalformed)?),
             jti: add(claims.jti(usize::MAX)?),
-            act,
             groups: claims.groups_matched().map(&mut add).collect(),
             groups_asserted: claims.groups_asserted().map(&mut add).collect(),
             issued_at: claims.issued()?.floor(),

@@ -94,7 +94,7 @@ impl Bench {
                 resource: who.resource().to_owned(),
                 scope: who.scope().to_owned(),
                 groups: who.groups().to_vec(),
-                act: who.act().map(|act| serde_json::from_str(act).unwrap()),
+                act: who.act().map(|act| serde_json::from_str(&act).unwrap()),
             })),
             Err(refusal) => Answer::Refused(refusal),
         }
