@@ -7,7 +7,7 @@ use idjag::{Algorithm, Clock, Exchange, KeySet, SystemClock};
 
 use crate::Answer;
 use crate::files::{self, Source};
-use crate::outline::{Client, Connector, Idp, Limits, Outline};
+use crate::outline::{Client, Connector, Idp, Outline};
 use crate::problem::Result;
 use crate::text::{self, BOLD, DIM, GREEN, YELLOW, complain, grouped, plural};
 
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
     for connector in &outline.connectors {
         print_connector(connector, &overdue, &mut out)?;
     }
-    print_single_use(stats.replay.max_bytes, &outline.limits, &mut out)?;
+    print_single_use(stats.replay.max_bytes, &outline, &mut out)?;
     writeln!(out, "{BOLD}policy{BOLD:#}      sha256 {}", stats.policy_digest)?;
 
     let warnings = exchange.warnings();
@@ -176,8 +176,11 @@ fn print_connector(connector: &Connector, overdue: &[String], out: &mut dyn Writ
 }
 
 /// The rate at which entries expire as fast as they come.
-fn print_single_use(max_bytes: u64, limits: &Limits, out: &mut dyn Write) -> Result<()> {
-    let kept_s = limits.max_lifetime_s.saturating_add(limits.leeway_s.saturating_mul(2)).unsigned_abs();
+fn print_single_use(max_bytes: u64, outline: &Outline, out: &mut dyn Write) -> Result<()> {
+    let limits = &outline.limits;
+    let lifetimes = outline.idps.iter().map(|idp| idp.max_lifetime_s.unwrap_or(limits.max_lifetime_s));
+    let longest = lifetimes.max().unwrap_or(limits.max_lifetime_s);
+    let kept_s = longest.saturating_add(limits.leeway_s.saturating_mul(2)).unsigned_abs();
     let rate = (max_bytes / ENTRY_BYTES).checked_div(kept_s).unwrap_or(0);
     Ok(writeln!(
         out,

@@ -37,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     requests: Option<PathBuf>,
     /// Rehearse: the clock stands at this time, in seconds since 1970
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     now: Option<i64>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
     let exchange = match args.now {
         Some(now) => {
             text::note(&format!("a rehearsal: the clock stands at {now}"));
-            builder.clock(move || now).build()?
+            builder.clock(move || now).remembers_since(0).build()?
         }
         None => builder.build()?,
     };

@@ -50,8 +50,10 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<Answer> {
     let request = request(args)?;
-    // The engine began long ago, so that no assertion is older than its memory.
-    let exchange = Exchange::builder(Source::Disk(args.config.clone()).config()?).clock(|| 0).build()?;
+    let exchange = Exchange::builder(Source::Disk(args.config.clone()).config()?)
+        .clock(|| 0)
+        .remembers_since(0)
+        .build()?;
     if let Some(now) = args.now {
         text::note(&format!("as of {now}, not as of now"));
     }

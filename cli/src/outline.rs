@@ -71,6 +71,7 @@ pub(crate) struct Idp {
     #[serde(default)]
     pub(crate) tenants: Vec<String>,
     pub(crate) default_resource: Option<String>,
+    pub(crate) max_lifetime_s: Option<i64>,
 }
 
 /// `groups` of an IdP.
@@ -197,6 +198,11 @@ impl Outline {
 
 fn parse<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim_start().starts_with('{') {
+        return Err(Problem::new(format!(
+            "`{file}` is valid; what it says is listed from TOML only, and it is JSON"
+        )));
+    }
     toml::from_str(text)
         .map_err(|error| Problem::new(format!("cannot list what `{file}` says: {}", error.message())))
 }

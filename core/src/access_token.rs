@@ -80,6 +80,8 @@ struct Facts {
     groups: Vec<Text>,
     /// Those of them that the IdP listed, where the directory lists some too.
     groups_asserted: Vec<Text>,
+    /// The types of `authorization_details`.
+    details: Vec<Text>,
     issued_at: i64,
     expires_at: i64,
 }
@@ -369,6 +371,7 @@ impl Facts {
             jti: add(claims.jti(usize::MAX)?),
             groups: claims.groups_matched().map(&mut add).collect(),
             groups_asserted: claims.groups_asserted().map(&mut add).collect(),
+            details: claims.details_types()?.map(&mut add).collect(),
             issued_at: claims.issued()?.floor(),
             expires_at: claims.expires()?.floor(),
             texts,
@@ -396,6 +399,7 @@ impl Facts {
             return Err(Reason::TokenRevoked);
         }
         let admitted = idp.enabled
+            && idp.has_tenant(tenant)
             && client.idps.admit(issuer)
             && client.connectors.admit(&connector.id)
             && connector.state == State::Enabled;
@@ -412,8 +416,14 @@ impl Facts {
             (Some(_), true) => self.groups_asserted.as_slice(),
             (Some(_), false) => &[],
         };
-        let groups = listed.into_iter().flatten().chain(from_token.iter().map(|group| self.text(group)));
-        let matching = connector.matching(issuer, tenant, groups);
+        let (listed, from_token) =
+            (listed.into_iter().flatten(), from_token.iter().map(|group| self.text(group)));
+        let groups = || listed.clone().chain(from_token.clone());
+        let matching = connector.matching(issuer, tenant, groups());
+        let allows = |kind| connector.allows_details(self.text(kind), issuer, tenant, groups());
+        if !self.details.iter().all(allows) {
+            return Err(GONE);
+        }
         let carried = connector.claimed(Some(self.text(&self.scope))).map_err(|_| GONE)?;
         let scopes = narrow(carried, matching.scopes, None, &connector.scopes).map_err(|_| GONE)?;
         Ok(VerifiedToken {

@@ -188,11 +188,7 @@ impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
         let jti = claims.jti(rules.limits.max_jti_chars)?;
         let tenant = claims.tenant()?;
         event.tenant = tenant;
-        let tenant_fits = match tenant {
-            None => idp.tenants.is_empty(),
-            Some(tenant) => idp.tenants.iter().any(|known| known == tenant),
-        };
-        if !tenant_fits {
+        if !idp.has_tenant(tenant) {
             return Err(Reason::TenantMismatch);
         }
         let aud_tenant = claims.aud_tenant()?;

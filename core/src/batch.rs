@@ -69,7 +69,9 @@ impl Exchange {
         };
         let mut answers = Vec::with_capacity(chunks.len());
         thread::scope(|scope| {
-            let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            // A thread that cannot be had is done without.
+            let start = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+            let helpers: Vec<_> = (1..threads).filter_map(start).collect();
             answers.extend(work());
             for helper in helpers {
                 match helper.join() {
@@ -89,6 +91,8 @@ impl Exchange {
         turn: Turn<'_>,
         bench: &mut Bench,
     ) -> Vec<Result<Issued, Refusal>> {
+        // Other threads may have seen a later time meanwhile.
+        let now = self.at_least(now);
         let state = self.load();
         let rules = state.rules(now, self.began);
         let Bench { parser, slots, json, jti } = bench;

@@ -280,6 +280,12 @@ impl<'t, 'i> Claims<'t, 'i> {
         }
     }
 
+    /// The types of `authorization_details`, one for each element.
+    pub(crate) fn details_types(&self) -> Result<impl Iterator<Item = &'i str>, Reason> {
+        let elements = self.authorization_details()?.and_then(Value::array);
+        Ok(elements.into_iter().flatten().filter_map(details_type))
+    }
+
     /// The claim at `path` as groups, with the overage marker that Entra sends in its place.
     pub(crate) fn groups(&self, path: &[String]) -> Result<GroupsClaim<'t, 'i>, Reason> {
         if self.has_overage_marker(path) {
@@ -303,15 +309,16 @@ impl<'t, 'i> Claims<'t, 'i> {
         if well_formed { Ok(GroupsClaim::Listed(value)) } else { Err(Reason::GroupsMalformed) }
     }
 
-    /// `_claim_names` that points elsewhere for the groups, or `hasgroups`: the groups did not fit into the token.
+    /// `_claim_names` that points elsewhere for this claim, or `hasgroups` where it is `groups`: they did not fit.
     fn has_overage_marker(&self, path: &[String]) -> bool {
+        let Some(first) = path.first() else {
+            return false;
+        };
         self.all.members().any(|(name, value)| match name {
-            "_claim_names" => value.object().is_some_and(|sources| {
-                sources
-                    .members()
-                    .any(|(claim, _)| claim == "groups" || path.first().is_some_and(|first| first == claim))
-            }),
-            "hasgroups" => value.boolean() == Some(true) || value.string() == Some("true"),
+            "_claim_names" => value.object().is_some_and(|sources| sources.member(first).is_some()),
+            "hasgroups" => {
+                first == "groups" && (value.boolean() == Some(true) || value.string() == Some("true"))
+            }
             _ => false,
         })
     }

@@ -189,6 +189,7 @@ pub struct Builder {
     clock: Box<dyn Clock>,
     record: Arc<dyn Record>,
     replay: Option<Box<dyn ReplayStore>>,
+    began: Option<i64>,
 }
 
 impl Builder {
@@ -213,17 +214,25 @@ impl Builder {
         self
     }
 
+    /// When the single-use store began to remember, in seconds since 1970, where that is not now: a store that outlives
+    /// the process, or a rehearsal. With `replay.cold_start = "refuse_older"`, assertions from before are refused.
+    #[must_use]
+    pub fn remembers_since(mut self, began: i64) -> Self {
+        self.began = Some(began);
+        self
+    }
+
     /// The engine. Starts no thread and opens no file.
     pub fn build(self) -> Result<Exchange, Error> {
         let replay = self.replay.unwrap_or_else(|| Box::new(MemoryReplay::new(self.config.replay.max_bytes)));
-        let began = self.clock.now();
+        let now = self.clock.now();
         Ok(Exchange {
             state: Snapshot::new(State::new(self.config)?),
             replay,
             record: self.record,
             clock: self.clock,
-            seen: Monotone::new(began),
-            began,
+            seen: Monotone::new(now),
+            began: self.began.unwrap_or(now),
             tokens: TokenCache::new(),
             granted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -300,7 +309,13 @@ impl Exchange {
 
     /// The same, with other parts.
     pub fn builder(config: Config) -> Builder {
-        Builder { config, clock: Box::new(SystemClock), record: Arc::new(NoRecord), replay: None }
+        Builder {
+            config,
+            clock: Box::new(SystemClock),
+            record: Arc::new(NoRecord),
+            replay: None,
+            began: None,
+        }
     }
 
     /// Exchanges an assertion for an access token: [`decide`](Self::decide) and [`Pending::finish`] in a row.
@@ -456,13 +471,20 @@ impl Exchange {
         })
     }
 
-    /// Replaces everything that the configuration names but the single-use store. Revocations stay.
+    /// Replaces everything that the configuration names but the single-use store. What the configuration leaves to the
+    /// host stays: keys that were put for an IdP, a directory that was put, and revocations.
     pub fn reload(&self, config: Config) -> Result<(), Error> {
         self.state.update(|state| {
+            let keeps_directory = config.directory.is_none();
+            let next = State::new(config)?;
             Ok(State {
                 generation: state.generation.wrapping_add(1),
                 revoked: Arc::clone(&state.revoked),
-                ..State::new(config)?
+                keyring: next.keyring.with_keys_of(&state.keyring),
+                directory: if keeps_directory { Arc::clone(&state.directory) } else { next.directory },
+                server: next.server,
+                clients: next.clients,
+                policy: next.policy,
             })
         })
     }
@@ -506,7 +528,12 @@ impl Exchange {
     }
 
     pub(crate) fn now(&self) -> i64 {
-        self.seen.at_least(self.clock.now())
+        self.at_least(self.clock.now())
+    }
+
+    /// `now`, or the latest time that was seen.
+    pub(crate) fn at_least(&self, now: i64) -> i64 {
+        self.seen.at_least(now)
     }
 
     pub(crate) fn load(&self) -> Loaded<State> {

@@ -96,6 +96,7 @@ pub struct Scopes {
 impl Exchange {
     /// Explains what [`exchange`](Self::exchange) would answer at `now`, in seconds since 1970.
     pub fn explain(&self, request: &Request<'_>, now: i64) -> Explanation {
+        let now = self.at_least(now);
         let state = self.load();
         let mut workspace = Workspace::default();
         let Workspace { parser, slot, .. } = &mut workspace;
@@ -273,13 +274,15 @@ impl<'v> View<'v, '_> {
     fn detail(&self, check: Check) -> String {
         let claims = &self.claims;
         let quoted = |text: Result<&str, Reason>| {
-            text.map_or_else(|_| "nothing".to_owned(), |text| format!("`{text}`"))
+            text.map_or_else(|_| "nothing".to_owned(), |text| format!("`{}`", text.escape_debug()))
         };
         match check {
             Check::Form => format!("{} bytes", self.request.assertion.len()),
             Check::Header => {
                 let header = self.presented.header();
-                let kid = header.kid.map_or_else(|| "no kid".to_owned(), |kid| format!("kid `{kid}`"));
+                let kid = header
+                    .kid
+                    .map_or_else(|| "no kid".to_owned(), |kid| format!("kid `{}`", kid.escape_debug()));
                 format!("typ `{TYP}`, alg {}, {kid}", header.alg.name())
             }
             Check::Issuer => quoted(claims.issuer()),
@@ -292,7 +295,7 @@ impl<'v> View<'v, '_> {
                     format!("sub {}, jti {}", quoted(claims.subject()), quoted(claims.jti(usize::MAX)));
                 if let Ok(Some(tenant)) = claims.tenant() {
                     // Writing to a string does not fail.
-                    _ = write!(detail, ", tenant `{tenant}`");
+                    _ = write!(detail, ", tenant `{}`", tenant.escape_debug());
                 }
                 detail
             }
@@ -314,7 +317,11 @@ impl<'v> View<'v, '_> {
                 .unwrap_or_default(),
             Check::Groups => {
                 let groups = self.groups();
-                if groups.is_empty() { "none".to_owned() } else { groups.join(", ") }
+                if groups.is_empty() {
+                    "none".to_owned()
+                } else {
+                    groups.join(", ").escape_debug().to_string()
+                }
             }
             _ => String::new(),
         }
@@ -343,7 +350,7 @@ impl<'v> View<'v, '_> {
             ),
             (Reason::ClientMismatch, _) => format!(
                 "present it as the client `{}`, or have the IdP issue it for `{}`",
-                self.claims.client_id().unwrap_or_default(),
+                self.claims.client_id().unwrap_or_default().escape_debug(),
                 self.request.client_id
             ),
             (Reason::ConnectorNotEnabled, Some(connector)) => format!(

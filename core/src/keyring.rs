@@ -50,6 +50,26 @@ impl Keyring {
         self.idps.iter()
     }
 
+    /// The same, with the keys that `before` had for those whose keys are still to come from the same place.
+    pub(crate) fn with_keys_of(mut self, before: &Self) -> Self {
+        for (idp, keys) in self.idps.iter().zip(&mut self.keys) {
+            let Keys::Fetched { uri } = &idp.keys else {
+                continue;
+            };
+            let earlier = before
+                .by_issuer
+                .get(&idp.issuer)
+                .and_then(|at| before.idps.get(*at).zip(before.keys.get(*at)));
+            if let Some((known, put)) = earlier
+                && matches!(&known.keys, Keys::Fetched { uri: same } if same == uri)
+                && known.algorithms == idp.algorithms
+            {
+                keys.clone_from(put);
+            }
+        }
+        self
+    }
+
     /// The same with other keys for `issuer`; `None` when that issuer is not trusted.
     pub(crate) fn with_keys(&self, issuer: &str, keys: KeySet) -> Option<Self> {
         let mut changed = self.clone();

@@ -16,6 +16,9 @@ use crate::scope::ScopeSet;
 /// Groups that a token carries, at most.
 pub(crate) const MAX_MATCHED: usize = 16;
 
+/// Bytes of a requested `scope`, at most: far more than 256 scopes take.
+const MAX_REQUEST: usize = 16_384;
+
 /// Every connector that the policy's text names.
 pub(crate) struct Policy {
     file: String,
@@ -79,14 +82,17 @@ impl<'g> Matching<'_, 'g> {
         self.matched.get(..self.matched_length).unwrap_or_default()
     }
 
-    fn note(&mut self, group: &'g str) {
+    /// Notes a group. False: there is no room for it.
+    fn note(&mut self, group: &'g str) -> bool {
         if self.groups().contains(&group) {
-            return;
+            return true;
         }
-        if let Some(slot) = self.matched.get_mut(self.matched_length) {
-            *slot = group;
-            self.matched_length += 1;
-        }
+        let Some(slot) = self.matched.get_mut(self.matched_length) else {
+            return false;
+        };
+        *slot = group;
+        self.matched_length += 1;
+        true
     }
 }
 
@@ -191,17 +197,24 @@ impl Connector {
         &self,
         issuer: &str,
         tenant: Option<&str>,
-        groups: impl Iterator<Item = &'g str>,
+        groups: impl Iterator<Item = &'g str> + Clone,
     ) -> Matching<'_, 'g> {
         let mut matching =
             Matching { scopes: ScopeSet::EMPTY, rule: None, matched: [""; MAX_MATCHED], matched_length: 0 };
-        for group in groups {
-            for grant in self.grants_at(self.by_group.get(group)) {
-                if grant.covers(issuer, tenant) {
-                    matching.scopes = matching.scopes | grant.scopes;
+        // A token carries so many groups and no more. Those that give something come first, and no other counts: what
+        // is granted now must be granted when the token comes back.
+        for group in groups.clone() {
+            for grant in self.covering(group, issuer, tenant) {
+                let with_this = matching.scopes | grant.scopes;
+                if (with_this != matching.scopes || matching.rule.is_none()) && matching.note(group) {
+                    matching.scopes = with_this;
                     matching.rule = matching.rule.or(Some(grant));
-                    matching.note(group);
                 }
+            }
+        }
+        for group in groups {
+            if self.covering(group, issuer, tenant).next().is_some() && !matching.note(group) {
+                break;
             }
         }
         for grant in self.grants_at(Some(&self.everyone)) {
@@ -228,6 +241,11 @@ impl Connector {
             || groups.into_iter().any(|group| self.grants_at(self.by_group.get(group)).any(allows))
     }
 
+    /// The grants that name `group`, of people of this IdP and tenant.
+    fn covering(&self, group: &str, issuer: &str, tenant: Option<&str>) -> impl Iterator<Item = &Grant> {
+        self.grants_at(self.by_group.get(group)).filter(move |grant| grant.covers(issuer, tenant))
+    }
+
     fn grants_at<'p>(&'p self, positions: Option<&'p Vec<usize>>) -> impl Iterator<Item = &'p Grant> {
         positions.into_iter().flatten().filter_map(|at| self.grants.get(*at))
     }
@@ -249,6 +267,9 @@ pub(crate) fn narrow(
     let Some(request) = request.filter(|request| !request.is_empty()) else {
         return Ok(held);
     };
+    if request.len() > MAX_REQUEST {
+        return Err(Reason::ScopeRequestMalformed);
+    }
     let asked = ScopeSet::parse(request, vocabulary).ok_or(Reason::ScopeRequestMalformed)?;
     let narrowed = held & asked;
     if narrowed.is_empty() {

@@ -97,7 +97,7 @@ pub enum Check {
     Signature,
     /// `resource` is served here, and one is chosen.
     Resource,
-    /// The connector is enabled, and nothing blocks this client, person or issuer.
+    /// The connector is enabled, nothing blocks this client, person or issuer, and it has a scope that is claimed.
     Connector,
     /// The person is known, and a grant names one of their groups.
     Groups,
@@ -309,6 +309,8 @@ reasons! {
     ClientConnectorNotAllowed = "client_connector_not_allowed", Connector, UnauthorizedClient;
     /// the person, client, connector or issuer is blocked
     Blocked = "blocked", Connector, AccessDenied;
+    /// `scope` names nothing that the connector has
+    ScopeOutsideConnector = "scope_outside_connector", Connector, InvalidGrant;
     /// the person is not in the directory
     SubjectUnknown = "subject_unknown", Groups, AccessDenied;
     /// the person is in the directory and switched off
@@ -319,8 +321,6 @@ reasons! {
     GroupRequired = "group_required", Groups, AccessDenied;
     /// `authorization_details` has a type that no matching grant allows
     AuthorizationDetailsNotAllowed = "authorization_details_not_allowed", Scope, InvalidGrant;
-    /// `scope` names nothing that the connector has
-    ScopeOutsideConnector = "scope_outside_connector", Scope, InvalidGrant;
     /// the matching grants give none of the scopes that the assertion carries
     ScopeNotGranted = "scope_not_granted", Scope, AccessDenied;
     /// the request's `scope` is off-grammar

@@ -68,11 +68,17 @@ impl Bench {
         self.clock.set(now);
         let resource: Vec<&str> = resource.iter().map(String::as_str).collect();
         let request = Request { assertion: assertion.as_bytes(), client_id, resource: &resource, scope };
+        let told = self.engine.explain(&request, now).verdict;
         let answer = if self.batch {
             self.engine.exchange_many(&[request]).pop().unwrap()
         } else {
             self.engine.exchange(&request)
         };
+        // What is explained beforehand is what happens.
+        assert_eq!(
+            told.as_deref().map_err(|refusal| refusal.reason()),
+            answer.as_ref().map(idjag::Issued::scope).map_err(|refusal| refusal.reason())
+        );
         match answer {
             Ok(issued) => Answer::Granted {
                 token: issued.access_token().to_owned(),

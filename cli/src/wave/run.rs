@@ -104,7 +104,8 @@ impl Tally {
 fn engine(source: &Source, now: Option<i64>) -> Result<Exchange> {
     let builder = Exchange::builder(source.config()?);
     Ok(match now {
-        Some(now) => builder.clock(move || now).build()?,
+        // A rehearsal remembers whatever came before it, so that no assertion is too old for its memory.
+        Some(now) => builder.clock(move || now).remembers_since(0).build()?,
         None => builder.build()?,
     })
 }

@@ -73,6 +73,14 @@ pub(super) fn asymmetric_algorithms() -> impl Iterator<Item = Algorithm> {
 }
 
 impl Idp {
+    /// Whether a `tenant` claim, or that there is none, fits: one of the list, or none where there is no list.
+    pub(crate) fn has_tenant(&self, tenant: Option<&str>) -> bool {
+        match tenant {
+            None => self.tenants.is_empty(),
+            Some(tenant) => self.tenants.iter().any(|known| known == tenant),
+        }
+    }
+
     /// Reads `idps`; `own_issuer` is this server.
     pub(super) fn read_all(
         root: &Section<'_>,

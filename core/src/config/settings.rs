@@ -291,9 +291,9 @@ impl Audit {
             _ => return Err(field.type_error("a table, or \"off\"")),
         }
         let section = field.section(&["path", "durability", "subject"])?;
-        let path = section.required("path", "the directory of the record")?;
+        let path = section.optional("path");
         let audit = Self::Record {
-            path: path.text()?.to_owned(),
+            path: path.as_ref().map_or(Ok("audit"), Field::text)?.to_owned(),
             durability: section
                 .optional("durability")
                 .map_or(Ok(Durability::Sync), |field| durability(&field))?,
@@ -303,7 +303,7 @@ impl Audit {
                 SubjectForm::Plain,
             )?,
         };
-        inputs.warn(&path.error("no record is kept on disk yet"));
+        inputs.warn(&path.as_ref().unwrap_or(&field).error("no record is kept on disk yet"));
         Ok(Some(audit))
     }
 }
