@@ -203,18 +203,22 @@ impl Connector {
             Matching { scopes: ScopeSet::EMPTY, rule: None, matched: [""; MAX_MATCHED], matched_length: 0 };
         // A token carries so many groups and no more. Those that give something come first, and no other counts: what
         // is granted now must be granted when the token comes back.
+        let mut passed_over = false;
         for group in groups.clone() {
             for grant in self.covering(group, issuer, tenant) {
                 let with_this = matching.scopes | grant.scopes;
-                if (with_this != matching.scopes || matching.rule.is_none()) && matching.note(group) {
+                let gives = with_this != matching.scopes || matching.rule.is_none();
+                if gives && matching.note(group) {
                     matching.scopes = with_this;
                     matching.rule = matching.rule.or(Some(grant));
+                } else {
+                    passed_over = true;
                 }
             }
         }
-        for group in groups {
-            if self.covering(group, issuer, tenant).next().is_some() && !matching.note(group) {
-                break;
+        if passed_over {
+            for group in groups.filter(|group| self.covering(group, issuer, tenant).next().is_some()) {
+                matching.note(group);
             }
         }
         for grant in self.grants_at(Some(&self.everyone)) {
