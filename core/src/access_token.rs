@@ -32,7 +32,7 @@ use crate::revoked::Party;
 
 /// Shards of the cache: a power of two, so that a hash picks one.
 const SHARDS: usize = 64;
-/// Bytes of one generation of one shard, as far as the tokens and their claims go: 64 MiB in all.
+/// Bytes of one generation of one shard, as far as the tokens and their claims go: 64 MiB in all, about.
 const SHARD_BYTES: usize = 512 * 1024;
 /// What an entry is charged for beside its token.
 const ENTRY_OVERHEAD: usize = 512;
