@@ -1,5 +1,10 @@
 //! What changes while an engine runs: keys, policy, directory, configuration, revocations, the record.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that panics has failed"
+)]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -200,6 +205,45 @@ fn a_tenant_and_a_type_of_details_end_when_they_are_struck_out() {
     assert!(valid(&a) && !valid(&detailed), "the type is gone");
     let refusal = exchange(Some("a"), details).unwrap_err();
     assert_eq!(refusal.reason(), Reason::AuthorizationDetailsNotAllowed);
+}
+
+#[test]
+fn an_overage_marker_speaks_of_its_own_claim_only() {
+    let key = Arc::new(key());
+    let idp = IdJagMinter::new(IDP, Arc::clone(&key));
+    let jwks = key.public_jwk().unwrap();
+    for (claim, further, answer) in [
+        ("roles", r#""roles":["eng"]"#, Ok("chat.read")),
+        ("roles", r#""roles":["eng"],"_claim_names":{"groups":"src1"},"hasgroups":true"#, Ok("chat.read")),
+        ("roles", r#""roles":["eng"],"_claim_names":{"roles":"src1"}"#, Err(Reason::GroupsOverage)),
+        ("groups", r#""groups":["eng"],"_claim_names":{"groups":"src1"}"#, Err(Reason::GroupsOverage)),
+        ("groups", r#""hasgroups":true"#, Err(Reason::GroupsOverage)),
+        ("groups", r#""hasgroups":false"#, Err(Reason::GroupRequired)),
+    ] {
+        let idp_text = format!(r#""jwks": {{ "keys": [{jwks}] }}, "groups": {{ "claim": "{claim}" }}"#);
+        let engine = engine(claimed(&idp_text, r#"[{ "groups": ["eng"], "scopes": ["chat.read"] }]"#));
+        let assertion = idp.mint(&id_jag(&[], None, further)).unwrap();
+        let issued = engine.exchange(&request(&assertion));
+        assert_eq!(
+            issued.as_ref().map(Issued::scope).map_err(|refusal| refusal.reason()),
+            answer,
+            "{further}"
+        );
+    }
+}
+
+#[test]
+fn a_requested_scope_is_not_read_without_end() {
+    let key = Arc::new(key());
+    let jwks = format!(r#""jwks": {{ "keys": [{}] }}"#, key.public_jwk().unwrap());
+    let engine = engine(claimed(&jwks, r#"[{ "groups": ["eng"], "scopes": ["chat.read"] }]"#));
+    let long = "chat.read ".repeat(2_000);
+    for (scope, answer) in [(&long[..16_379], Ok(())), (&long[..16_389], Err(Reason::ScopeRequestMalformed))]
+    {
+        let assertion = IdJagMinter::new(IDP, Arc::clone(&key)).mint(&id_jag(&["eng"], None, "")).unwrap();
+        let answered = engine.exchange(&Request { scope: Some(scope), ..request(&assertion) });
+        assert_eq!(answered.map(drop).map_err(Refusal::reason), answer);
+    }
 }
 
 #[test]
