@@ -6,7 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use idjag::Config;
+use idjag::{Config, Error};
 
 use crate::problem::{Problem, Result};
 
@@ -52,7 +52,21 @@ impl Source {
 
     /// The configuration, validated, with everything that it names.
     pub(crate) fn config(&self) -> Result<Config> {
-        Ok(Config::parse(&self.name(), &self.text()?, &mut |path| self.read(path))?)
+        let config = Config::parse(&self.name(), &self.text()?, &mut |path| self.read(path));
+        config.map_err(|error| self.located(&error))
+    }
+
+    /// The error with its file as the user finds it: what the configuration names is relative to its folder.
+    fn located(&self, error: &Error) -> Problem {
+        let folder = match self {
+            Self::Disk(config) => config.parent().filter(|folder| !folder.as_os_str().is_empty()),
+            Self::Memory(_) => None,
+        };
+        let elsewhere = error.file() != self.name() && Path::new(error.file()).is_relative();
+        match folder {
+            Some(folder) if elsewhere => Problem::new(format!("{}/{error}", folder.display())),
+            _ => Problem::new(error.to_string()),
+        }
     }
 }
 

@@ -85,6 +85,12 @@ fn a_configuration_with_a_fault_names_the_place() {
     let line = config.lines().position(|line| line.starts_with("leeway")).unwrap() + 1;
     assert!(ran.err.contains(&format!("idjag.toml:{line}: ")) && ran.err.contains("leeway_s"), "{}", ran.err);
     assert_eq!(idjag(&["check", "--config", &place.path("none.toml")]).status, 2);
+
+    place.write("idjag.toml", &config.replace("leeway", "leeway_s"));
+    place.write("policy.toml", &place.read("policy.toml").replacen("state", "stat", 1));
+    let ran = idjag(&["check", "--config", &place.path("idjag.toml")]);
+    assert!(ran.err.contains(&format!("{}:", place.path("policy.toml"))), "{}", ran.err);
+    assert!(ran.err.contains("did you mean `state`?"), "{}", ran.err);
 }
 
 #[test]
