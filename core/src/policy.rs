@@ -39,6 +39,8 @@ pub(crate) struct Connector {
     pub(crate) resources: Vec<Arc<str>>,
     pub(crate) grants: Vec<Grant>,
     by_group: HashMap<String, Vec<usize>>,
+    /// A bit for each length that a group's name has here: most groups of a person are not looked up at all.
+    group_lengths: u64,
     everyone: Vec<usize>,
 }
 
@@ -175,6 +177,7 @@ impl Connector {
             scopes: written.scopes.clone(),
             resources: written.resources.iter().map(|name| Arc::from(name.as_str())).collect(),
             grants,
+            group_lengths: by_group.keys().fold(0, |lengths, group| lengths | length_bit(group)),
             by_group,
             everyone,
         }
@@ -247,7 +250,9 @@ impl Connector {
 
     /// The grants that name `group`, of people of this IdP and tenant.
     fn covering(&self, group: &str, issuer: &str, tenant: Option<&str>) -> impl Iterator<Item = &Grant> {
-        self.grants_at(self.by_group.get(group)).filter(move |grant| grant.covers(issuer, tenant))
+        let known = self.group_lengths & length_bit(group) != 0;
+        let positions = known.then(|| self.by_group.get(group)).flatten();
+        self.grants_at(positions).filter(move |grant| grant.covers(issuer, tenant))
     }
 
     fn grants_at<'p>(&'p self, positions: Option<&'p Vec<usize>>) -> impl Iterator<Item = &'p Grant> {
@@ -280,6 +285,11 @@ pub(crate) fn narrow(
         return Err(Reason::ScopeNotAvailable);
     }
     Ok(narrowed)
+}
+
+/// One bit out of 64 for the length of a name.
+fn length_bit(name: &str) -> u64 {
+    1 << (name.len() % 64)
 }
 
 fn position_set(names: &[String], vocabulary: &[String]) -> ScopeSet {
