@@ -115,28 +115,40 @@ pub struct ReplayStats {
 /// It starts empty, in shards that grow by doubling, each for itself. Before a shard grows, it clears away what has
 /// expired. It never grows past its bound: then new keys are answered `Unavailable` until held ones expire; nothing
 /// that holds is ever evicted. An entry takes at most 58 bytes while its shard is half full, 29 when it is full. A
-/// claim takes one short lock of one shard.
+/// claim takes one short lock of one shard; a shard is searched for what has expired only when something has.
 pub struct MemoryReplay {
     /// Randomly keyed: which keys share a shard or a slot cannot be computed outside.
     hasher: RandomState,
     /// A power of two.
-    shards: Box<[Mutex<HashTable<Claim>>]>,
+    shards: Box<[Mutex<Shard>]>,
+    /// Entries that a shard has room for when it gets its first.
+    first: usize,
     bytes: AtomicU64,
     max_bytes: u64,
+}
+
+struct Shard {
+    held: HashTable<Claim>,
+    /// Nothing that is held expires before.
+    earliest: i64,
 }
 
 /// Few enough that a shard's doubling stays rarer than one claim in a thousand, whatever the size.
 const MAX_SHARDS: u64 = 64;
 /// A smaller table has fewer shards, so that one of them stays a small part of it.
 const BYTES_PER_SHARD: u64 = 1 << 16;
+/// With 64 shards the first entries of all take 200 KiB together, and a wave of some thousands grows none of them.
+const MAX_FIRST: u64 = 112;
 
 impl MemoryReplay {
     /// An empty table that takes at most `max_bytes` bytes.
     pub fn new(max_bytes: u64) -> Self {
         let shards = 1_u64 << (max_bytes / BYTES_PER_SHARD).clamp(1, MAX_SHARDS).ilog2();
+        let first = (max_bytes / shards / 64).clamp(1, MAX_FIRST);
         Self {
             hasher: RandomState::default(),
             shards: (0..shards).map(|_| Mutex::default()).collect(),
+            first: usize::try_from(first).unwrap_or(1),
             bytes: AtomicU64::new(0),
             max_bytes,
         }
@@ -150,56 +162,70 @@ impl MemoryReplay {
         // A time that is past already still holds for the second of the claim: of two, one must be the first.
         let claim = Claim { expires_at: claim.expires_at.max(now), ..*claim };
         let mut shard = shard.lock();
-        if let Some(held) = shard.find_mut(hash, |held| held.key == claim.key) {
+        if let Some(held) = shard.held.find_mut(hash, |held| held.key == claim.key) {
             if now <= held.expires_at {
                 return Claimed::Seen;
             }
             *held = claim;
-            return Claimed::First;
+        } else {
+            if shard.held.len() == shard.held.capacity() && !self.make_room(&mut shard, now) {
+                return Claimed::Unavailable;
+            }
+            shard.held.insert_unique(hash, claim, |held| self.hasher.hash_one(held.key));
         }
-        if shard.len() == shard.capacity() && !self.make_room(&mut shard, now) {
-            return Claimed::Unavailable;
-        }
-        shard.insert_unique(hash, claim, |held| self.hasher.hash_one(held.key));
+        shard.earliest = shard.earliest.min(claim.expires_at);
         Claimed::First
     }
 
     /// Clears away what has expired; where that leaves little room, doubles the shard if the bound allows it.
-    fn make_room(&self, shard: &mut HashTable<Claim>, now: i64) -> bool {
-        let full = shard.len();
-        shard.retain(|held| now <= held.expires_at);
+    fn make_room(&self, shard: &mut Shard, now: i64) -> bool {
         let hash = |held: &Claim| self.hasher.hash_one(held.key);
-        if shard.len() <= full / 2 && full > 0 {
-            // The table keeps marks where entries were; starting anew frees their places at once.
-            let held: Vec<Claim> = shard.drain().collect();
-            shard.clear();
-            for claim in held {
-                shard.insert_unique(hash(&claim), claim, hash);
+        let held = &mut shard.held;
+        if shard.earliest < now {
+            let full = held.len();
+            held.retain(|held| now <= held.expires_at);
+            shard.earliest = held.iter().map(|held| held.expires_at).min().unwrap_or(i64::MAX);
+            if held.len() <= full / 2 {
+                // The table keeps marks where entries were; starting anew frees their places at once.
+                let holding: Vec<Claim> = held.drain().collect();
+                held.clear();
+                for claim in holding {
+                    held.insert_unique(hash(&claim), claim, hash);
+                }
+                return true;
             }
-            return true;
         }
-        let before = shard.allocation_size() as u64;
-        let grows_by = before.max(SMALLEST);
+        let before = held.allocation_size() as u64;
+        let grows_by = if before == 0 { first_bytes(self.first) } else { before };
         let within = |bytes: u64| bytes.checked_add(grows_by).filter(|bytes| *bytes <= self.max_bytes);
         if self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).is_err() {
             // What was just cleared away may have left room all the same.
-            return shard.len() < shard.capacity();
+            return held.len() < held.capacity();
         }
-        shard.reserve(1, hash);
+        held.reserve(if before == 0 { self.first } else { 1 }, hash);
         let counted = before.wrapping_add(grows_by);
-        self.bytes.fetch_add((shard.allocation_size() as u64).wrapping_sub(counted), Ordering::Relaxed);
+        self.bytes.fetch_add((held.allocation_size() as u64).wrapping_sub(counted), Ordering::Relaxed);
         true
     }
 
-    fn shard(&self, hash: u64) -> Option<&Mutex<HashTable<Claim>>> {
+    fn shard(&self, hash: u64) -> Option<&Mutex<Shard>> {
         // The table inside uses the low bits for the place and the top seven for the tag.
         let at = usize::try_from(hash >> 40).unwrap_or_default() % self.shards.len().max(1);
         self.shards.get(at)
     }
 }
 
-/// What the first entries of a shard take.
-const SMALLEST: u64 = 256;
+impl Default for Shard {
+    fn default() -> Self {
+        Self { held: HashTable::new(), earliest: i64::MAX }
+    }
+}
+
+/// What a table with room for `entries` takes, at most.
+fn first_bytes(entries: usize) -> u64 {
+    let slots = (entries * 8).div_ceil(7).next_power_of_two().max(4);
+    (slots * (size_of::<Claim>() + 1) + 32) as u64
+}
 
 impl ReplayStore for MemoryReplay {
     fn claim(&self, claims: &[Claim], now: i64, out: &mut [Claimed]) {
@@ -212,7 +238,7 @@ impl ReplayStore for MemoryReplay {
     fn seen(&self, key: &ReplayKey, now: i64) -> Claimed {
         let hash = self.hasher.hash_one(key);
         let held = self.shard(hash).is_some_and(|shard| {
-            shard.lock().find(hash, |held| held.key == *key).is_some_and(|held| now <= held.expires_at)
+            shard.lock().held.find(hash, |held| held.key == *key).is_some_and(|held| now <= held.expires_at)
         });
         if held { Claimed::Seen } else { Claimed::First }
     }
@@ -220,7 +246,7 @@ impl ReplayStore for MemoryReplay {
     /// Takes every shard's lock in turn.
     fn stats(&self) -> ReplayStats {
         ReplayStats {
-            entries: self.shards.iter().map(|shard| shard.lock().len() as u64).sum(),
+            entries: self.shards.iter().map(|shard| shard.lock().held.len() as u64).sum(),
             bytes: self.bytes.load(Ordering::Relaxed),
             max_bytes: self.max_bytes,
         }
