@@ -20,7 +20,8 @@ use crate::claims::Claims;
 use crate::clients::Clients;
 use crate::config::State;
 use crate::grant::{Book, groups_listed};
-use crate::json::{Document, Memory, Parser};
+use crate::json::{Document, Memory, PADDING, Parser};
+use crate::json_writer::JsonWriter;
 use crate::jws::Compact;
 use crate::key::SigningKey;
 use crate::keyring::Keyring;
@@ -29,6 +30,7 @@ use crate::own_keys::OwnKeys;
 use crate::policy::narrow;
 use crate::reason::Reason;
 use crate::revoked::Party;
+use crate::scope::Scope;
 
 /// Shards of the cache: a power of two, so that a hash picks one.
 const SHARDS: usize = 64;
@@ -142,19 +144,22 @@ impl VerifiedToken {
 
     /// `act` as JSON text: who acts for the person (RFC 8693 section 4.1). Decoded anew by each call.
     pub fn act(&self) -> Option<String> {
-        let mut claims = self.claims().into_bytes();
+        let mut claims = Vec::new();
+        let length = base64url::decode_into(self.payload(), &mut claims, PADDING).ok()?;
         let (mut parser, mut memory) = (Parser::default(), Memory::default());
-        let document = Document::read(&mut claims, &mut parser, &mut memory).ok()?;
-        let mut act = String::new();
+        let document = Document::read(&mut claims, length, &mut parser, &mut memory).ok()?;
+        let mut act = JsonWriter::default();
         document.object().member("act")?.write(&mut act);
-        Some(act)
+        Some(act.into_string())
     }
 
     /// All claims of the token as JSON text. Decoded anew by each call.
     pub fn claims(&self) -> String {
-        let payload = Compact::split(&self.facts.token).map(|compact| compact.payload).unwrap_or_default();
-        let decoded = base64url::decode(payload).unwrap_or_default();
-        String::from_utf8(decoded).unwrap_or_default()
+        String::from_utf8(base64url::decode(self.payload()).unwrap_or_default()).unwrap_or_default()
+    }
+
+    fn payload(&self) -> &[u8] {
+        Compact::split(&self.facts.token).map(|compact| compact.payload).unwrap_or_default()
     }
 }
 
@@ -367,7 +372,7 @@ impl Facts {
             tenant: claims.tenant()?.map(&mut add),
             client_id: add(claims.client_id()?),
             resource: add(claims.audience()?),
-            scope: add(claims.scope()?.ok_or(Reason::TokenMalformed)?),
+            scope: add(claims.scope()?.ok_or(Reason::TokenMalformed)?.as_str()),
             jti: add(claims.jti(usize::MAX)?),
             groups: claims.groups_matched().map(&mut add).collect(),
             groups_asserted: claims.groups_asserted().map(&mut add).collect(),
@@ -424,7 +429,8 @@ impl Facts {
         if !self.details.iter().all(allows) {
             return Err(GONE);
         }
-        let carried = connector.claimed(Some(self.text(&self.scope))).map_err(|_| GONE)?;
+        let scope = Scope::read(self.text(&self.scope)).ok_or(GONE)?;
+        let carried = connector.claimed(Some(scope)).map_err(|_| GONE)?;
         let scopes = narrow(carried, matching.scopes, None, &connector.scopes).map_err(|_| GONE)?;
         Ok(VerifiedToken {
             facts: Arc::clone(self),

@@ -12,13 +12,14 @@ use crate::claims::{Claims, GroupsClaim};
 use crate::clients::Clients;
 use crate::config::{Client, Idp, Limits, SubjectKind};
 use crate::crypto;
-use crate::json::{Document, Memory, Parser, Value};
+use crate::json::{Document, Memory, PADDING, Parser, Value};
 use crate::jwks::NoKey;
 use crate::jws::{Compact, Header};
 use crate::key::VerifyingKey;
 use crate::keyring::{Keyring, Trusted};
 use crate::reason::Reason;
 use crate::record::Event;
+use crate::scope::Scope;
 
 /// The header's `typ`, to the byte (draft section 3.1).
 pub(crate) const TYP: &str = "oauth-id-jag+jwt";
@@ -49,12 +50,17 @@ impl Slot {
             return Ok(());
         }
         self.header = None;
-        base64url::decode_into(text, &mut self.decoded).map_err(|_| Reason::EncodingInvalid)?;
-        let document = Document::read(&mut self.decoded, parser, &mut self.memory)?;
+        let length = decode(text, &mut self.decoded)?;
+        let document = Document::read(&mut self.decoded, length, parser, &mut self.memory)?;
         let Header { alg, kid } = Header::read(&document, typ)?;
         self.header = Some(KnownHeader { text: text.to_owned(), typ, alg, kid: kid.map(str::to_owned) });
         Ok(())
     }
+}
+
+/// Decodes one part of a token, with room for the parser after it.
+fn decode(part: &[u8], out: &mut Vec<u8>) -> Result<usize, Reason> {
+    base64url::decode_into(part, out, PADDING).map_err(|_| Reason::EncodingInvalid)
 }
 
 /// A token that was read. Nothing in it is believed.
@@ -87,10 +93,15 @@ impl<'a> Presented<'a> {
         if header.alg.is_symmetric() && typ == TYP {
             return Err(Reason::AlgNotAllowed);
         }
-        base64url::decode_into(compact.payload, payload).map_err(|_| Reason::EncodingInvalid)?;
-        base64url::decode_into(compact.signature, signature).map_err(|_| Reason::EncodingInvalid)?;
-        let payload = Document::read(payload, parser, memory)?;
-        Ok(Self { compact, header, signature, payload })
+        let length = decode(compact.payload, payload)?;
+        let signature_length = decode(compact.signature, signature)?;
+        let payload = Document::read(payload, length, parser, memory)?;
+        Ok(Self {
+            compact,
+            header,
+            signature: signature.get(..signature_length).unwrap_or_default(),
+            payload,
+        })
     }
 
     /// The claims, unverified.
@@ -142,7 +153,7 @@ pub(crate) struct Assertion<'p, 's, 'i> {
     pub(crate) directory_subject: &'i str,
     pub(crate) jti: &'i str,
     pub(crate) expires_at: i64,
-    pub(crate) scope: Option<&'i str>,
+    pub(crate) scope: Option<Scope<'i>>,
     pub(crate) email: Option<&'i str>,
     pub(crate) groups: GroupsClaim<'p, 'i>,
     pub(crate) resource: Option<Value<'p, 'i>>,

@@ -9,19 +9,24 @@ use base64_simd::{Out, URL_SAFE_NO_PAD};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotBase64Url;
 
-/// Replaces what `out` holds with the bytes that `text` stands for. Allocates only when `out` is too small.
-pub(crate) fn decode_into(text: &[u8], out: &mut Vec<u8>) -> Result<(), NotBase64Url> {
-    out.clear();
-    out.resize(text.len() / 4 * 3 + 3, 0);
-    let length = URL_SAFE_NO_PAD.decode(text, Out::from_slice(out)).map_err(|_| NotBase64Url)?.len();
-    out.truncate(length);
-    Ok(())
+/// Writes the bytes that `text` stands for to the start of `out`, and gives their number.
+///
+/// `out` is a buffer that is reused: it grows by need and never shrinks, and holds at least `spare` bytes of anything
+/// after what was decoded.
+pub(crate) fn decode_into(text: &[u8], out: &mut Vec<u8>, spare: usize) -> Result<usize, NotBase64Url> {
+    let needed = text.len() / 4 * 3 + 3 + spare;
+    if out.len() < needed {
+        out.resize(needed, 0);
+    }
+    let decoded = URL_SAFE_NO_PAD.decode(text, Out::from_slice(out)).map_err(|_| NotBase64Url)?;
+    Ok(decoded.len())
 }
 
 /// The bytes that `text` stands for.
 pub(crate) fn decode(text: &[u8]) -> Result<Vec<u8>, NotBase64Url> {
     let mut out = Vec::new();
-    decode_into(text, &mut out)?;
+    let length = decode_into(text, &mut out, 0)?;
+    out.truncate(length);
     Ok(out)
 }
 
@@ -57,6 +62,17 @@ mod tests {
             ["_-8=", "_-9", "_-8 ", " _-8", "_-8\n", "_-8A=", "/+8", "A", "AB=", "AB==", "AB", "_-8\u{e9}"]
         {
             assert_eq!(decode(refused.as_bytes()), Err(NotBase64Url), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_buffer_is_reused_and_keeps_its_spare_bytes() {
+        let mut buffer = Vec::new();
+        for (text, bytes) in [(&b"AAECAwQF"[..], &[0, 1, 2, 3, 4, 5][..]), (b"_-8", b"\xff\xef"), (b"", b"")]
+        {
+            let length = decode_into(text, &mut buffer, 64).unwrap();
+            assert_eq!(&buffer[..length], bytes);
+            assert!(buffer.len() >= length + 64);
         }
     }
 

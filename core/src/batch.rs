@@ -14,6 +14,7 @@ use crate::assertion::{Plausible, Presented, Slot, TYP};
 use crate::exchange::{Exchange, Issued, JtiSource, Pending, Request, accept_claim, claim_of, finish_many};
 use crate::grant::Grant;
 use crate::json::Parser;
+use crate::json_writer::JsonWriter;
 use crate::reason::{Reason, Refusal};
 use crate::record::Event;
 use crate::replay::Claimed;
@@ -26,7 +27,7 @@ const CHUNK: usize = 64;
 struct Bench {
     parser: Parser,
     slots: Vec<Slot>,
-    json: String,
+    json: JsonWriter,
     jti: JtiSource,
 }
 

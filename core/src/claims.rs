@@ -5,7 +5,7 @@
 
 use crate::json::{Object, Value};
 use crate::reason::Reason;
-use crate::scope::is_scope;
+use crate::scope::Scope;
 use crate::time::NumericDate;
 
 /// The members that are looked at, untyped. Each method below reads one of them.
@@ -223,16 +223,13 @@ impl<'t, 'i> Claims<'t, 'i> {
     }
 
     /// `scope` (RFC 8693 section 4.2): absent, or a string in the grammar of RFC 6749 section 3.3.
-    pub(crate) fn scope(&self) -> Result<Option<&'i str>, Reason> {
+    pub(crate) fn scope(&self) -> Result<Option<Scope<'i>>, Reason> {
         // Some servers write `scp` instead: taken for an absent `scope`, it would stand for everything.
         if self.scp.is_some() {
             return Err(Reason::ScopeMalformed);
         }
-        let scope = optional(self.scope, Reason::ScopeMalformed)?;
-        if scope.is_some_and(|scope| !is_scope(scope)) {
-            return Err(Reason::ScopeMalformed);
-        }
-        Ok(scope)
+        let read = |value: Value<'_, 'i>| value.string().and_then(Scope::read).ok_or(Reason::ScopeMalformed);
+        self.scope.map(read).transpose()
     }
 
     /// `resource`, as it stands.

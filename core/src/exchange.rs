@@ -14,6 +14,7 @@ use crate::directory::Directory;
 use crate::error::Error;
 use crate::grant::{Asked, Grant};
 use crate::json::Parser;
+use crate::json_writer::JsonWriter;
 use crate::jwks::KeySet;
 use crate::mint::Unsigned;
 use crate::policy::Policy;
@@ -245,7 +246,7 @@ impl Builder {
 pub(crate) struct Workspace {
     pub(crate) parser: Parser,
     pub(crate) slot: Slot,
-    pub(crate) json: String,
+    pub(crate) json: JsonWriter,
     pub(crate) jti: JtiSource,
 }
 
@@ -370,7 +371,7 @@ impl Exchange {
         key: &ReplayKey,
         event: &Event<'_>,
         jtis: &mut JtiSource,
-        json: &mut String,
+        json: &mut JsonWriter,
     ) -> Result<Pending, Reason> {
         let (minter, now) = (&state.server.minter, event.at);
         let scope = grant.scopes.print(&grant.connector.scopes);

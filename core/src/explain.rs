@@ -10,7 +10,7 @@ use crate::claims::{Claims, GroupsClaim};
 use crate::config::{Idp, State as ConnectorState};
 use crate::exchange::{Exchange, Request, Workspace, accept_claim, claim_of};
 use crate::grant::{Grant, groups_listed};
-use crate::json::{write_member, write_name, write_string, write_strings};
+use crate::json_writer::JsonWriter;
 use crate::policy::{self, Connector};
 use crate::reason::{Check, Reason, Refusal};
 use crate::record::Event;
@@ -262,7 +262,7 @@ impl<'v> View<'v, '_> {
             policy::narrow(claimed, matching.scopes, self.request.scope, &connector.scopes)
         });
         Some(Scopes {
-            assertion: claim.map(str::to_owned),
+            assertion: claim.map(|claim| claim.as_str().to_owned()),
             connector: connector.scopes.join(" "),
             grants: print(matching.scopes),
             request: self.request.scope.filter(|scope| !scope.is_empty()).map(str::to_owned),
@@ -301,11 +301,14 @@ impl<'v> View<'v, '_> {
             }
             Check::Client => format!("{}; `{}` asks", quoted(claims.client_id()), self.request.client_id),
             Check::Resource => {
-                let mut named = String::new();
-                match claims.resource() {
-                    Some(value) => value.write(&mut named),
-                    None => named.push_str("not named"),
-                }
+                let named = match claims.resource() {
+                    Some(value) => {
+                        let mut out = JsonWriter::default();
+                        value.write(&mut out);
+                        out.into_string()
+                    }
+                    None => "not named".to_owned(),
+                };
                 match self.connector() {
                     Some(connector) => format!("{named}; served by `{}`", connector.id),
                     None => named,
@@ -458,64 +461,57 @@ const fn word(state: ConnectorState) -> &'static str {
 impl Explanation {
     /// The explanation as one JSON object.
     pub fn to_json(&self) -> String {
-        let mut out = String::from("{");
-        match &self.verdict {
-            Ok(scope) => {
-                write_member("verdict", "granted", &mut out);
-                write_member("scope", scope, &mut out);
-            }
-            Err(refusal) => {
-                write_member("verdict", "refused", &mut out);
-                write_member("slug", refusal.slug(), &mut out);
-                write_member("error", refusal.oauth_error().as_str(), &mut out);
-            }
-        }
-        write_list("checks", &self.checks, &mut out, |checked, out| {
-            write_member("check", checked.check.as_str(), out);
-            write_member("outcome", checked.outcome.as_str(), out);
-            write_member("detail", &checked.detail, out);
-        });
-        write_strings("groups", self.groups.iter().map(String::as_str), &mut out);
-        write_list("rules", &self.rules, &mut out, |rule, out| {
-            write_member("place", &format!("{}:{}", rule.file, rule.line), out);
-            write_member("whom", &rule.whom, out);
-            write_member("scope", &rule.scope, out);
-            write_name("matches", out);
-            out.push_str(if rule.matches { "true" } else { "false" });
-        });
-        if let Some(scopes) = &self.scopes {
-            write_name("scopes", &mut out);
-            out.push('{');
-            for (name, set) in scopes.parts() {
-                write_name(name, &mut out);
-                match set {
-                    Some(set) => write_string(set, &mut out),
-                    None => out.push_str("null"),
+        let mut out = JsonWriter::default();
+        out.object(|out| {
+            match &self.verdict {
+                Ok(scope) => {
+                    out.member("verdict", "granted");
+                    out.member("scope", scope);
+                }
+                Err(refusal) => {
+                    out.member("verdict", "refused");
+                    out.member("slug", refusal.slug());
+                    out.member("error", refusal.oauth_error().as_str());
                 }
             }
-            out.push('}');
-        }
-        if let Some(remedy) = &self.remedy {
-            write_member("remedy", remedy, &mut out);
-        }
-        write_member("policy_digest", &self.policy_digest, &mut out);
-        out.push('}');
-        out
+            list("checks", &self.checks, out, |checked, out| {
+                out.member("check", checked.check.as_str());
+                out.member("outcome", checked.outcome.as_str());
+                out.member("detail", &checked.detail);
+            });
+            out.strings("groups", self.groups.iter().map(String::as_str));
+            list("rules", &self.rules, out, |rule, out| {
+                out.member("place", &format!("{}:{}", rule.file, rule.line));
+                out.member("whom", &rule.whom);
+                out.member("scope", &rule.scope);
+                out.name("matches");
+                out.literal(if rule.matches { "true" } else { "false" });
+            });
+            if let Some(scopes) = &self.scopes {
+                out.name("scopes");
+                out.object(|out| {
+                    for (name, set) in scopes.parts() {
+                        out.name(name);
+                        match set {
+                            Some(set) => out.string(set),
+                            None => out.literal("null"),
+                        }
+                    }
+                });
+            }
+            if let Some(remedy) = &self.remedy {
+                out.member("remedy", remedy);
+            }
+            out.member("policy_digest", &self.policy_digest);
+        });
+        out.into_string()
     }
 }
 
-fn write_list<T>(name: &'static str, items: &[T], out: &mut String, write: impl Fn(&T, &mut String)) {
-    write_name(name, out);
-    out.push('[');
-    for (at, item) in items.iter().enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
-        out.push('{');
-        write(item, out);
-        out.push('}');
-    }
-    out.push(']');
+/// Writes an array of objects.
+fn list<T>(name: &'static str, items: &[T], out: &mut JsonWriter, members: impl Fn(&T, &mut JsonWriter)) {
+    out.name(name);
+    out.array(|out| items.iter().for_each(|item| out.object(|out| members(item, out))));
 }
 
 impl Scopes {

@@ -9,7 +9,7 @@ use crate::assertion::TYP;
 use crate::base64url;
 use crate::crypto;
 use crate::error::Error;
-use crate::json::{write_member, write_number, write_strings};
+use crate::json_writer::JsonWriter;
 use crate::key::SigningKey;
 use crate::mint::{self, Unsigned};
 
@@ -73,35 +73,34 @@ impl IdJagMinter {
             drawn = base64url::encode(&bytes);
             &drawn
         };
-        let mut json = String::with_capacity(1024);
-        json.push('{');
-        write_member("jti", jti, &mut json);
-        write_member("iss", &self.issuer, &mut json);
-        write_member("aud", id_jag.audience, &mut json);
-        write_number("iat", id_jag.issued_at, &mut json);
-        write_number("exp", id_jag.issued_at.saturating_add(id_jag.lifetime_s), &mut json);
-        write_member("sub", id_jag.subject, &mut json);
-        write_member("client_id", id_jag.client_id, &mut json);
-        let optional = [
-            ("email", id_jag.email),
-            ("tenant", id_jag.tenant),
-            ("scope", id_jag.scope),
-            ("resource", id_jag.resource),
-        ];
-        for (name, value) in optional {
-            if let Some(value) = value {
-                write_member(name, value, &mut json);
+        let mut json = JsonWriter::default();
+        json.object(|json| {
+            json.member("jti", jti);
+            json.member("iss", &self.issuer);
+            json.member("aud", id_jag.audience);
+            json.number("iat", id_jag.issued_at);
+            json.number("exp", id_jag.issued_at.saturating_add(id_jag.lifetime_s));
+            json.member("sub", id_jag.subject);
+            json.member("client_id", id_jag.client_id);
+            let optional = [
+                ("email", id_jag.email),
+                ("tenant", id_jag.tenant),
+                ("scope", id_jag.scope),
+                ("resource", id_jag.resource),
+            ];
+            for (name, value) in optional {
+                if let Some(value) = value {
+                    json.member(name, value);
+                }
             }
-        }
-        if !id_jag.groups.is_empty() {
-            write_strings("groups", id_jag.groups.iter().copied(), &mut json);
-        }
-        if !id_jag.further.is_empty() {
-            json.push(',');
-            json.push_str(id_jag.further);
-        }
-        json.push('}');
-        let mut unsigned = Unsigned::new(&self.header, &json, Arc::clone(&self.key));
+            if !id_jag.groups.is_empty() {
+                json.strings("groups", id_jag.groups.iter().copied());
+            }
+            if !id_jag.further.is_empty() {
+                json.literal(id_jag.further);
+            }
+        });
+        let mut unsigned = Unsigned::new(&self.header, json.as_bytes(), Arc::clone(&self.key));
         unsigned.sign().map_err(|_| failed("the assertion could not be signed"))?;
         Ok(unsigned.into_text())
     }

@@ -1,4 +1,4 @@
-//! JSON as a stranger sends it (RFC 8259): read into values borrowed from one reused buffer, and written back.
+//! JSON as a stranger sends it (RFC 8259): read into values borrowed from one reused buffer.
 //!
 //! simd-json does the parsing and refuses invalid UTF-8, lone surrogates, numbers out of range and anything after the
 //! document. On top of it: the document is an object, no object names a member twice (compared after unescaping),
@@ -8,12 +8,18 @@
 use simd_json::value::tape::{Node, Tape};
 use simd_json::{Buffers, StaticNode};
 
+use crate::json_writer::JsonWriter;
+use crate::mark::mark;
+
 /// Objects and arrays within each other, at most.
 const MAX_DEPTH: usize = 16;
 /// Members of one object, at most.
 const MAX_MEMBERS: usize = 256;
 /// Objects up to this size are checked for duplicates name by name, larger ones by sorting.
 const PAIRWISE: usize = 32;
+
+/// Bytes of anything that follow a text, so that the parser may read past its end.
+pub(crate) const PADDING: usize = simd_json::INPUT_PADDING;
 
 /// Why a text is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,14 +58,16 @@ impl Drop for Document<'_, '_> {
 }
 
 impl<'i, 'm> Document<'i, 'm> {
-    /// Reads `text`, which is unescaped in place. The cost is linear in its length.
+    /// Reads the first `length` bytes of `text`, which are unescaped in place; [`PADDING`] bytes of anything follow
+    /// them. The cost is linear in `length`.
     pub(crate) fn read(
         text: &'i mut [u8],
+        length: usize,
         parser: &mut Parser,
         home: &'m mut Memory,
     ) -> Result<Self, JsonError> {
         let mut tape = Tape(std::mem::take(&mut home.0)).reset();
-        let read = simd_json::fill_tape(text, &mut parser.0, &mut tape);
+        let read = simd_json::fill_tape_padded(text, length, &mut parser.0, &mut tape);
         let document = Self { tape, home };
         match read {
             Ok(()) => document.check().map(|()| document),
@@ -128,15 +136,6 @@ impl<'t, 'i> Object<'t, 'i> {
         names.sort_unstable();
         names.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
     }
-}
-
-/// One bit out of 64, by the length of a name and its first and last character.
-fn mark(name: &str) -> u64 {
-    let (first, last) = (name.as_bytes().first(), name.as_bytes().last());
-    let sum = name.len()
-        + usize::from(first.copied().unwrap_or(0)) * 5
-        + usize::from(last.copied().unwrap_or(0)) * 11;
-    1 << (sum % 64)
 }
 
 /// The members of an object.
@@ -228,39 +227,24 @@ impl<'t, 'i> Value<'t, 'i> {
         }
     }
 
-    /// Appends the value as JSON text.
-    pub(crate) fn write(self, out: &mut String) {
-        use std::fmt::Write as _;
+    /// Writes the value, as JSON text of the same meaning.
+    pub(crate) fn write(self, out: &mut JsonWriter) {
         match self.0.first() {
-            Some(Node::String(text)) => write_string(text, out),
-            Some(Node::Object { .. }) => {
-                out.push('{');
-                let mut separator = "";
+            Some(Node::String(text)) => out.string(text),
+            Some(Node::Object { .. }) => out.object(|out| {
                 for (name, value) in Object(self.0).members() {
-                    out.push_str(separator);
-                    write_string(name, out);
-                    out.push(':');
+                    out.any_name(name);
                     value.write(out);
-                    separator = ",";
                 }
-                out.push('}');
-            }
-            Some(Node::Array { .. }) => {
-                out.push('[');
-                let mut separator = "";
-                for value in self.array().into_iter().flatten() {
-                    out.push_str(separator);
-                    value.write(out);
-                    separator = ",";
-                }
-                out.push(']');
-            }
-            // Writing to a string does not fail.
-            Some(Node::Static(StaticNode::Bool(value))) => _ = write!(out, "{value}"),
-            Some(Node::Static(StaticNode::I64(number))) => _ = write!(out, "{number}"),
-            Some(Node::Static(StaticNode::U64(number))) => _ = write!(out, "{number}"),
-            Some(Node::Static(StaticNode::F64(number))) => _ = write!(out, "{number:?}"),
-            Some(Node::Static(StaticNode::Null)) | None => out.push_str("null"),
+            }),
+            Some(Node::Array { .. }) => out.array(|out| {
+                self.array().into_iter().flatten().for_each(|value| value.write(out));
+            }),
+            Some(Node::Static(StaticNode::Bool(value))) => out.literal(if *value { "true" } else { "false" }),
+            Some(Node::Static(StaticNode::I64(number))) => out.integer(*number),
+            Some(Node::Static(StaticNode::U64(number))) => out.literal(itoa::Buffer::new().format(*number)),
+            Some(Node::Static(StaticNode::F64(number))) => out.literal(&format!("{number:?}")),
+            Some(Node::Static(StaticNode::Null)) | None => out.literal("null"),
         }
     }
 
@@ -273,83 +257,17 @@ impl<'t, 'i> Value<'t, 'i> {
     }
 }
 
-/// Appends `text` as a JSON string.
-pub(crate) fn write_string(text: &str, out: &mut String) {
-    use std::fmt::Write as _;
-    out.push('"');
-    if is_plain(text.as_bytes()) {
-        out.push_str(text);
-    } else {
-        for character in text.chars() {
-            match character {
-                '"' => out.push_str("\\\""),
-                '\\' => out.push_str("\\\\"),
-                '\u{0}'..='\u{1f}' => _ = write!(out, "\\u{:04x}", u32::from(character)),
-                other => out.push(other),
-            }
-        }
-    }
-    out.push('"');
-}
-
-/// Whether no byte needs an escape: none below 0x20, no `"`, no `\`. Takes eight at a time.
-fn is_plain(text: &[u8]) -> bool {
-    const ONES: u64 = u64::MAX / 255;
-    const TOPS: u64 = ONES << 7;
-    // A byte of the result has its top bit set where that byte is below `limit`, or where one before it is.
-    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & TOPS;
-    let (words, rest) = text.as_chunks::<8>();
-    let special = words.iter().fold(0, |special, word| {
-        let word = u64::from_le_bytes(*word);
-        let (quote, backslash) = (word ^ (ONES * u64::from(b'"')), word ^ (ONES * u64::from(b'\\')));
-        special | below(word, 0x20) | below(quote, 1) | below(backslash, 1)
-    });
-    special == 0 && rest.iter().all(|b| *b >= 0x20 && *b != b'"' && *b != b'\\')
-}
-
-/// Appends `,"name":`, or `"name":` right after an opening brace. Names are our own words and need no escape.
-pub(crate) fn write_name(name: &'static str, out: &mut String) {
-    out.push_str(if out.ends_with('{') { "\"" } else { ",\"" });
-    out.push_str(name);
-    out.push_str("\":");
-}
-
-/// Appends a member that is a string.
-pub(crate) fn write_member(name: &'static str, text: &str, out: &mut String) {
-    write_name(name, out);
-    write_string(text, out);
-}
-
-/// Appends a member that is an integer.
-pub(crate) fn write_number(name: &'static str, number: i64, out: &mut String) {
-    write_name(name, out);
-    out.push_str(itoa::Buffer::new().format(number));
-}
-
-/// Appends a member that is an array of strings.
-pub(crate) fn write_strings<'a>(name: &'static str, texts: impl Iterator<Item = &'a str>, out: &mut String) {
-    write_name(name, out);
-    out.push('[');
-    for (at, text) in texts.enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
-        write_string(text, out);
-    }
-    out.push(']');
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Result<String, JsonError> {
-        let mut buffer = text.to_vec();
+        let mut buffer = [text, &[0; PADDING]].concat();
         let (mut parser, mut memory) = (Parser::default(), Memory::default());
-        let document = Document::read(&mut buffer, &mut parser, &mut memory)?;
-        let mut out = String::new();
+        let document = Document::read(&mut buffer, text.len(), &mut parser, &mut memory)?;
+        let mut out = JsonWriter::default();
         Value(&document.tape.0).write(&mut out);
-        Ok(out)
+        Ok(out.into_string())
     }
 
     #[test]
@@ -363,25 +281,6 @@ mod tests {
             assert_eq!(read(text.as_bytes()).as_deref(), Ok(text));
         }
         assert_eq!(read(br#" { "a" : "\u0041\n" } "#).as_deref(), Ok(r#"{"a":"A\u000a"}"#));
-    }
-
-    #[test]
-    fn every_byte_is_escaped_or_plain_wherever_it_stands() {
-        for byte in 0..=0x7f_u8 {
-            for at in 0..20 {
-                let mut text = [b'a'; 20];
-                text[at] = byte;
-                let text = str::from_utf8(&text).unwrap();
-                let mut written = String::new();
-                write_string(text, &mut written);
-                assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
-                let special = byte < 0x20 || byte == b'"' || byte == b'\\';
-                assert_eq!(written.len() > 22, special, "{byte} at {at}");
-            }
-        }
-        let mut written = String::new();
-        write_string("é\u{80}€😀é\u{80}€😀", &mut written);
-        assert_eq!(written, "\"é\u{80}€😀é\u{80}€😀\"");
     }
 
     #[test]
@@ -400,8 +299,7 @@ mod tests {
             long_twice += &member.to_string();
             long_twice += "\":1";
         }
-        write_number("m7", 1, &mut long_twice);
-        long_twice.push('}');
+        long_twice += ",\"m7\":1}";
         for (text, error) in [
             (&b""[..], JsonError::Invalid),
             (b"[]", JsonError::Invalid),
@@ -442,14 +340,15 @@ mod tests {
     #[test]
     fn memory_is_given_back() {
         let (mut parser, mut memory) = (Parser::default(), Memory::default());
-        let mut buffer = br#"{"a":[1,2,3]}"#.to_vec();
-        let document = Document::read(&mut buffer, &mut parser, &mut memory).unwrap();
+        let mut buffer = [&br#"{"a":[1,2,3]}"#[..], &[b'x'; PADDING]].concat();
+        let document = Document::read(&mut buffer, 13, &mut parser, &mut memory).unwrap();
         assert_eq!(document.object().member("a").unwrap().array().unwrap().count(), 3);
         assert!(document.object().member("b").is_none());
         drop(document);
         assert!(memory.0.capacity() > 0);
-        let mut broken = br#"{"a":"#.to_vec();
-        assert!(Document::read(&mut broken, &mut parser, &mut memory).is_err());
+        // The same text, cut short and without padding.
+        assert!(Document::read(&mut buffer, 12, &mut parser, &mut memory).is_err());
+        assert!(Document::read(&mut buffer[..13], 13, &mut parser, &mut memory).is_err());
         assert!(memory.0.capacity() > 0);
     }
 }

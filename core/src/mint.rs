@@ -9,7 +9,7 @@ use crate::base64url;
 use crate::config::SubjectKind;
 use crate::crypto::{self, MAX_SIGNATURE};
 use crate::grant::Grant;
-use crate::json::{write_member, write_name, write_number, write_strings};
+use crate::json_writer::JsonWriter;
 use crate::key::SigningKey;
 use crate::reason::Reason;
 
@@ -49,56 +49,57 @@ impl Minter {
         scope: &str,
         now: i64,
         jti: &str,
-        json: &mut String,
+        json: &mut JsonWriter,
     ) -> Unsigned {
         let assertion = &grant.assertion;
+        let groups = || grant.matching.groups().iter().copied();
         json.clear();
-        json.push('{');
-        write_member("iss", &self.issuer, json);
-        write_member("sub", assertion.subject, json);
-        write_member("aud", grant.resource, json);
-        write_member("client_id", &assertion.client.id, json);
-        write_member("scope", scope, json);
-        write_number("iat", now, json);
-        write_number("exp", now.saturating_add(self.ttl_s), json);
-        write_member("jti", jti, json);
-        write_member("idp", assertion.issuer, json);
-        if let Some(tenant) = assertion.tenant {
-            write_member("tenant", tenant, json);
-        }
-        write_strings("groups", grant.matching.groups().iter().copied(), json);
-        if assertion.trusted.idp.groups.is_union() {
-            // Which of them the IdP listed: the directory's may change, and `verify` asks it again.
-            let asserted = |group: &&str| assertion.groups.names().any(|name| name == *group);
-            write_strings("groups_asserted", grant.matching.groups().iter().copied().filter(asserted), json);
-        }
-        // The key into the directory, where it is not `sub`: `verify` looks the person up again.
-        if assertion.trusted.idp.subject == SubjectKind::AudSub {
-            write_member("aud_sub", assertion.directory_subject, json);
-        }
-        if let Some(sub_id) = assertion.sub_id {
-            write_name("sub_id", json);
-            sub_id.write(json);
-        }
-        if let Some(email) = assertion.email.filter(|_| self.email) {
-            write_member("email", email, json);
-        }
-        if let Some(act) = assertion.act {
-            write_name("act", json);
-            act.write(json);
-        }
-        if let Some(details) = assertion.authorization_details {
-            write_name("authorization_details", json);
-            details.write(json);
-        }
-        json.push('}');
-        Unsigned::new(&self.header, json, Arc::clone(&self.key))
+        json.object(|json| {
+            json.member("iss", &self.issuer);
+            json.member("sub", assertion.subject);
+            json.member("aud", grant.resource);
+            json.member("client_id", &assertion.client.id);
+            json.member("scope", scope);
+            json.number("iat", now);
+            json.number("exp", now.saturating_add(self.ttl_s));
+            json.member("jti", jti);
+            json.member("idp", assertion.issuer);
+            if let Some(tenant) = assertion.tenant {
+                json.member("tenant", tenant);
+            }
+            json.strings("groups", groups());
+            if assertion.trusted.idp.groups.is_union() {
+                // Which of them the IdP listed: the directory's may change, and `verify` asks it again.
+                let asserted = |group: &&str| assertion.groups.names().any(|name| name == *group);
+                json.strings("groups_asserted", groups().filter(asserted));
+            }
+            // The key into the directory, where it is not `sub`: `verify` looks the person up again.
+            if assertion.trusted.idp.subject == SubjectKind::AudSub {
+                json.member("aud_sub", assertion.directory_subject);
+            }
+            if let Some(sub_id) = assertion.sub_id {
+                json.name("sub_id");
+                sub_id.write(json);
+            }
+            if let Some(email) = assertion.email.filter(|_| self.email) {
+                json.member("email", email);
+            }
+            if let Some(act) = assertion.act {
+                json.name("act");
+                act.write(json);
+            }
+            if let Some(details) = assertion.authorization_details {
+                json.name("authorization_details");
+                details.write(json);
+            }
+        });
+        Unsigned::new(&self.header, json.as_bytes(), Arc::clone(&self.key))
     }
 }
 
 impl Unsigned {
     /// Joins an encoded header (with its dot) and the claims.
-    pub(crate) fn new(header: &str, claims: &str, key: Arc<SigningKey>) -> Self {
+    pub(crate) fn new(header: &str, claims: &[u8], key: Arc<SigningKey>) -> Self {
         let mut text = String::with_capacity(
             header.len()
                 + base64url::encoded_length(claims.len())
@@ -106,7 +107,7 @@ impl Unsigned {
                 + base64url::encoded_length(signature_length(key.algorithm())),
         );
         text.push_str(header);
-        base64url::encode_append(claims.as_bytes(), &mut text);
+        base64url::encode_append(claims, &mut text);
         Self { text, key }
     }
 
@@ -145,11 +146,12 @@ impl Unsigned {
 
 /// The encoded header for tokens of this type by this key, and its dot.
 pub(crate) fn header(typ: &str, key: &SigningKey) -> String {
-    let mut json = String::from("{");
-    write_member("typ", typ, &mut json);
-    write_member("alg", key.algorithm().name(), &mut json);
-    write_member("kid", key.kid(), &mut json);
-    json.push('}');
+    let mut json = JsonWriter::default();
+    json.object(|json| {
+        json.member("typ", typ);
+        json.member("alg", key.algorithm().name());
+        json.member("kid", key.kid());
+    });
     let mut text = base64url::encode(json.as_bytes());
     text.push('.');
     text

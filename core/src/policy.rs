@@ -10,8 +10,9 @@ use hashbrown::HashMap;
 
 use crate::config::{self, State};
 use crate::crypto;
+use crate::mark::mark;
 use crate::reason::Reason;
-use crate::scope::ScopeSet;
+use crate::scope::{Scope, ScopeSet};
 
 /// Groups that a token carries, at most.
 pub(crate) const MAX_MATCHED: usize = 16;
@@ -39,8 +40,8 @@ pub(crate) struct Connector {
     pub(crate) resources: Vec<Arc<str>>,
     pub(crate) grants: Vec<Grant>,
     by_group: HashMap<String, Vec<usize>>,
-    /// A bit for each length that a group's name has here: most groups of a person are not looked up at all.
-    group_lengths: u64,
+    /// The marks of the groups that are named here: most groups of a person are not looked up at all.
+    group_marks: u64,
     everyone: Vec<usize>,
 }
 
@@ -177,22 +178,19 @@ impl Connector {
             scopes: written.scopes.clone(),
             resources: written.resources.iter().map(|name| Arc::from(name.as_str())).collect(),
             grants,
-            group_lengths: by_group.keys().fold(0, |lengths, group| lengths | length_bit(group)),
+            group_marks: by_group.keys().fold(0, |marks, group| marks | mark(group)),
             by_group,
             everyone,
         }
     }
 
     /// The scopes that the assertion may stand for here: its claim, or everything when it has none.
-    pub(crate) fn claimed(&self, claim: Option<&str>) -> Result<ScopeSet, Reason> {
+    pub(crate) fn claimed(&self, claim: Option<Scope<'_>>) -> Result<ScopeSet, Reason> {
         let Some(claim) = claim else {
             return Ok(ScopeSet::all(self.scopes.len()));
         };
-        let claimed = ScopeSet::parse(claim, &self.scopes).ok_or(Reason::ScopeMalformed)?;
-        if claimed.is_empty() {
-            return Err(Reason::ScopeOutsideConnector);
-        }
-        Ok(claimed)
+        let claimed = ScopeSet::of(claim, &self.scopes);
+        if claimed.is_empty() { Err(Reason::ScopeOutsideConnector) } else { Ok(claimed) }
     }
 
     /// What the grants give to a person of `issuer` and `tenant` in `groups`. Costs a look-up for each group.
@@ -250,7 +248,7 @@ impl Connector {
 
     /// The grants that name `group`, of people of this IdP and tenant.
     fn covering(&self, group: &str, issuer: &str, tenant: Option<&str>) -> impl Iterator<Item = &Grant> {
-        let known = self.group_lengths & length_bit(group) != 0;
+        let known = self.group_marks & mark(group) != 0;
         let positions = known.then(|| self.by_group.get(group)).flatten();
         self.grants_at(positions).filter(move |grant| grant.covers(issuer, tenant))
     }
@@ -279,17 +277,12 @@ pub(crate) fn narrow(
     if request.len() > MAX_REQUEST {
         return Err(Reason::ScopeRequestMalformed);
     }
-    let asked = ScopeSet::parse(request, vocabulary).ok_or(Reason::ScopeRequestMalformed)?;
-    let narrowed = held & asked;
+    let asked = Scope::read(request).ok_or(Reason::ScopeRequestMalformed)?;
+    let narrowed = held & ScopeSet::of(asked, vocabulary);
     if narrowed.is_empty() {
         return Err(Reason::ScopeNotAvailable);
     }
     Ok(narrowed)
-}
-
-/// One bit out of 64 for the length of a name.
-fn length_bit(name: &str) -> u64 {
-    1 << (name.len() % 64)
 }
 
 fn position_set(names: &[String], vocabulary: &[String]) -> ScopeSet {

@@ -27,18 +27,29 @@ pub(crate) fn choose<'p>(
             None => policy.serving(implied).ok_or(Reason::ResourceMissing),
         };
     };
-    let mut names = Names::read(claim).ok_or(Reason::ResourceMalformed)?;
-    // What is served is well formed: only a name that is not needs a closer look.
-    let mut strangers = names.clone().filter(|name| policy.serving(name).is_none()).peekable();
-    if strangers.peek().is_some() {
-        let well_formed = strangers.all(is_absolute_uri);
-        return Err(if well_formed { Reason::ResourceUnknown } else { Reason::ResourceMalformed });
+    let names = Names::read(claim).ok_or(Reason::ResourceMalformed)?;
+    let wanted = requested.first();
+    let (mut chosen, mut stranger) = (None, None);
+    for name in names.clone() {
+        let served = policy.serving(name);
+        if served.is_none() {
+            // What is served is well formed: only a name that is not needs a closer look.
+            let well_formed = stranger.unwrap_or(true) && is_absolute_uri(name);
+            stranger = Some(well_formed);
+        }
+        if chosen.is_none() && wanted.is_none_or(|wanted| *wanted == name) {
+            chosen = served;
+        }
+    }
+    match stranger {
+        Some(false) => return Err(Reason::ResourceMalformed),
+        Some(true) => return Err(Reason::ResourceUnknown),
+        None => {}
     }
     if let Some(other) = requested.iter().find(|name| !names.clone().any(|claimed| claimed == **name)) {
         return Err(refused(other));
     }
-    let chosen = requested.first().copied().or(names.next());
-    chosen.and_then(|name| policy.serving(name)).ok_or(Reason::ResourceMalformed)
+    chosen.ok_or(Reason::ResourceMalformed)
 }
 
 /// Whether `text` is an absolute URI without fragment, in printable ASCII (RFC 3986 section 4.3).

@@ -12,17 +12,28 @@ pub(crate) fn is_scope_token(token: &str) -> bool {
     !token.is_empty() && token.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
-/// Whether `scope` is a list of scope-tokens with one space between each two.
-pub(crate) fn is_scope(scope: &str) -> bool {
-    let mut within = false;
-    for byte in scope.bytes() {
-        match byte {
-            b' ' if within => within = false,
-            0x21 | 0x23..=0x5b | 0x5d..=0x7e => within = true,
-            _ => return false,
+/// A `scope` value: scope-tokens with one space between each two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Scope<'a>(&'a str);
+
+impl<'a> Scope<'a> {
+    /// `None` when `text` is empty or off-grammar.
+    pub(crate) fn read(text: &'a str) -> Option<Self> {
+        let mut within = false;
+        for byte in text.bytes() {
+            match byte {
+                b' ' if within => within = false,
+                0x21 | 0x23..=0x5b | 0x5d..=0x7e => within = true,
+                _ => return None,
+            }
         }
+        within.then_some(Self(text))
     }
-    within
+
+    /// As it was written.
+    pub(crate) fn as_str(self) -> &'a str {
+        self.0
+    }
 }
 
 /// Some of a connector's scopes.
@@ -33,18 +44,15 @@ impl ScopeSet {
     /// No scope.
     pub(crate) const EMPTY: Self = Self([0; MAX_SCOPES / 64]);
 
-    /// The set of those of `scope`'s tokens that `vocabulary` has; none when `scope` is empty or off-grammar.
-    pub(crate) fn parse(scope: &str, vocabulary: &[String]) -> Option<Self> {
-        if !is_scope(scope) {
-            return None;
-        }
+    /// The set of those of `scope`'s tokens that `vocabulary` has.
+    pub(crate) fn of(scope: Scope<'_>, vocabulary: &[String]) -> Self {
         let mut set = Self::EMPTY;
-        for token in scope.as_bytes().split(|byte| *byte == b' ') {
+        for token in scope.0.as_bytes().split(|byte| *byte == b' ') {
             if let Some(at) = vocabulary.iter().position(|known| known.as_bytes() == token) {
                 set.insert(at);
             }
         }
-        Some(set)
+        set
     }
 
     /// Every scope of a vocabulary of `length`.
@@ -120,19 +128,23 @@ mod tests {
     #[test]
     fn the_grammar_is_that_of_rfc_6749() {
         for scope in ["a", "a b", "chat.read !#[]~"] {
-            assert!(is_scope(scope), "{scope:?}");
+            assert_eq!(Scope::read(scope).map(Scope::as_str), Some(scope));
         }
         for scope in ["", " ", " a", "a ", "a  b", "a\tb", "a\"", "a\\b", "é", "a\nb", "\u{7f}"] {
-            assert!(!is_scope(scope), "{scope:?}");
+            assert_eq!(Scope::read(scope), None, "{scope:?}");
         }
+    }
+
+    fn set(scope: &str, vocabulary: &[String]) -> ScopeSet {
+        ScopeSet::of(Scope::read(scope).unwrap(), vocabulary)
     }
 
     #[test]
     fn a_set_prints_what_it_parsed_in_the_connectors_order() {
         let vocabulary = vocabulary();
-        let set = ScopeSet::parse("s255 s0 nothing s64 s0", &vocabulary).unwrap();
+        assert_eq!(set("nothing", &vocabulary), ScopeSet::EMPTY);
+        let set = set("s255 s0 nothing s64 s0", &vocabulary);
         assert_eq!(set.print(&vocabulary), "s0 s64 s255");
-        assert_eq!(ScopeSet::parse("nothing", &vocabulary), Some(ScopeSet::EMPTY));
         assert_eq!(ScopeSet::all(256) & set, set);
         assert_eq!(ScopeSet::EMPTY | set, set);
         assert_eq!((ScopeSet::all(64) & set).print(&vocabulary), "s0");
