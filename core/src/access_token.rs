@@ -2,17 +2,11 @@
 //!
 //! Signature and expiry alone never answer. Each token is also weighed against the policy, the directory, the clients
 //! and the revocations of today, so that access ends when the administrator ends it and not when the token expires.
-//! What was weighed is remembered under the whole token, all its bytes compared, together with the generation of
-//! everything that it was weighed against; when that has moved on, it is weighed again, without cryptography.
+//! What was weighed is remembered elsewhere: see [`crate::token_cache`].
 
 use std::fmt;
-use std::hash::BuildHasher;
 use std::ops::Range;
 use std::sync::Arc;
-
-use foldhash::quality::RandomState;
-use hashbrown::HashTable;
-use parking_lot::Mutex;
 
 use crate::assertion::{Presented, Slot, directory_subject};
 use crate::base64url;
@@ -31,13 +25,7 @@ use crate::policy::narrow;
 use crate::reason::Reason;
 use crate::revoked::Party;
 use crate::scope::Scope;
-
-/// Shards of the cache: a power of two, so that a hash picks one.
-const SHARDS: usize = 64;
-/// Bytes of one generation of one shard, as far as the tokens and their claims go: 64 MiB in all, about.
-const SHARD_BYTES: usize = 512 * 1024;
-/// What an entry is charged for beside its token.
-const ENTRY_OVERHEAD: usize = 512;
+use crate::texts::Texts;
 
 /// Everything that a token is weighed against.
 pub(crate) struct Today<'s> {
@@ -59,47 +47,47 @@ pub(crate) struct Today<'s> {
 #[non_exhaustive]
 pub struct VerifiedToken {
     facts: Arc<Facts>,
-    scope: String,
-    groups: Vec<String>,
+    /// The scope, then the groups.
+    granted: Texts,
 }
 
 /// What a token says. It never changes.
 #[derive(PartialEq, Eq)]
-struct Facts {
-    /// The token, to the byte.
-    token: Box<[u8]>,
-    /// Every text below, one after the other: one allocation for all of them.
-    texts: String,
-    subject: Text,
-    directory_subject: Text,
-    idp: Text,
-    tenant: Option<Text>,
-    client_id: Text,
-    resource: Text,
-    scope: Text,
-    jti: Text,
+pub(crate) struct Facts {
+    /// The token to the byte and what its claims say, by the numbers below; then groups, groups that the IdP listed, and
+    /// types of `authorization_details`.
+    texts: Texts,
+    has_tenant: bool,
     /// The groups that the policy matched when the token was minted.
-    groups: Vec<Text>,
+    groups: Range<usize>,
     /// Those of them that the IdP listed, where the directory lists some too.
-    groups_asserted: Vec<Text>,
+    groups_asserted: Range<usize>,
     /// The types of `authorization_details`.
-    details: Vec<Text>,
+    details: Range<usize>,
     issued_at: i64,
     expires_at: i64,
 }
 
-/// A piece of [`Facts::texts`].
-type Text = Range<usize>;
+const TOKEN: usize = 0;
+const SUBJECT: usize = 1;
+const DIRECTORY_SUBJECT: usize = 2;
+const IDP: usize = 3;
+const TENANT: usize = 4;
+const CLIENT_ID: usize = 5;
+const RESOURCE: usize = 6;
+const SCOPE: usize = 7;
+const JTI: usize = 8;
+const LISTS: usize = 9;
 
 impl VerifiedToken {
     /// `sub`, as the IdP wrote it.
     pub fn subject(&self) -> &str {
-        self.facts.text(&self.facts.subject)
+        self.facts.texts.get(SUBJECT)
     }
 
     /// The issuer identifier of the IdP that vouched for the person.
     pub fn idp(&self) -> &str {
-        self.facts.text(&self.facts.idp)
+        self.facts.texts.get(IDP)
     }
 
     /// The tenant at that IdP.
@@ -109,22 +97,22 @@ impl VerifiedToken {
 
     /// The client that the token was issued to.
     pub fn client_id(&self) -> &str {
-        self.facts.text(&self.facts.client_id)
+        self.facts.texts.get(CLIENT_ID)
     }
 
     /// The scopes that the token carries and the policy still grants, separated by spaces. Never empty.
     pub fn scope(&self) -> &str {
-        &self.scope
+        self.granted.get(0)
     }
 
     /// The person's groups that a grant names today, at most 16.
-    pub fn groups(&self) -> &[String] {
-        &self.groups
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
+        self.granted.range(1..self.granted.len())
     }
 
     /// The resource that the token is for.
     pub fn resource(&self) -> &str {
-        self.facts.text(&self.facts.resource)
+        self.facts.texts.get(RESOURCE)
     }
 
     /// `exp`, in seconds since 1970.
@@ -139,7 +127,7 @@ impl VerifiedToken {
 
     /// `jti`.
     pub fn jti(&self) -> &str {
-        self.facts.text(&self.facts.jti)
+        self.facts.texts.get(JTI)
     }
 
     /// `act` as JSON text: who acts for the person (RFC 8693 section 4.1). Decoded anew by each call.
@@ -159,7 +147,7 @@ impl VerifiedToken {
     }
 
     fn payload(&self) -> &[u8] {
-        Compact::split(&self.facts.token).map(|compact| compact.payload).unwrap_or_default()
+        Compact::split(self.facts.token().as_bytes()).map(|compact| compact.payload).unwrap_or_default()
     }
 }
 
@@ -170,164 +158,17 @@ impl fmt::Debug for VerifiedToken {
             .field("tenant", &self.tenant())
             .field("subject", &self.subject())
             .field("client_id", &self.client_id())
-            .field("scope", &self.scope)
-            .field("groups", &self.groups)
+            .field("scope", &self.scope())
+            .field("groups", &self.groups().collect::<Vec<_>>())
             .field("resource", &self.resource())
             .field("expires_at", &self.expires_at())
             .finish_non_exhaustive()
     }
 }
 
-/// Remembers the tokens that were weighed. Bounded: old entries make room, and are weighed again when they return.
-pub(crate) struct TokenCache {
-    hasher: RandomState,
-    shards: Vec<Mutex<Shard>>,
-}
-
-/// Two generations: entries are added to the young one; when that is full, the old one is forgotten.
-#[derive(Default)]
-struct Shard {
-    young: HashTable<Entry>,
-    young_bytes: usize,
-    old: HashTable<Entry>,
-}
-
-struct Entry {
-    hash: u64,
-    key: Arc<SigningKey>,
-    facts: Arc<Facts>,
-    generation: u64,
-    weighed: Result<Arc<VerifiedToken>, Reason>,
-}
-
-impl TokenCache {
-    pub(crate) fn new() -> Self {
-        Self { hasher: RandomState::default(), shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
-    }
-
-    /// Verifies `token` for `resource`. A token that was seen before costs a hash and a comparison of its bytes.
-    pub(crate) fn verify(
-        &self,
-        token: &[u8],
-        resource: &str,
-        today: &Today<'_>,
-        parser: &mut Parser,
-        slot: &mut Slot,
-    ) -> Result<Arc<VerifiedToken>, Reason> {
-        if token.len() > today.max_bytes {
-            return Err(Reason::TokenMalformed);
-        }
-        let hash = self.hasher.hash_one(token);
-        let remembered = self.shard(hash).and_then(|shard| shard.lock().recall(hash, token, today));
-        let weighed = match remembered {
-            Some(weighed) => weighed,
-            None => self.verify_anew(token, hash, today, parser, slot)?,
-        };
-        let verified = weighed?;
-        // Expiry first: a token that is over is over for every resource.
-        if verified.facts.expires_at <= today.now {
-            return Err(Reason::TokenExpired);
-        }
-        if verified.resource() != resource {
-            return Err(Reason::TokenAudienceMismatch);
-        }
-        Ok(verified)
-    }
-
-    fn verify_anew(
-        &self,
-        token: &[u8],
-        hash: u64,
-        today: &Today<'_>,
-        parser: &mut Parser,
-        slot: &mut Slot,
-    ) -> Result<Result<Arc<VerifiedToken>, Reason>, Reason> {
-        let (facts, key) = Facts::read(token, today, parser, slot)?;
-        let facts = Arc::new(facts);
-        let weighed = facts.weigh(today).map(Arc::new);
-        if let Some(shard) = self.shard(hash) {
-            shard.lock().remember(Entry {
-                hash,
-                key,
-                facts,
-                generation: today.generation,
-                weighed: weighed.clone(),
-            });
-        }
-        Ok(weighed)
-    }
-
-    fn shard(&self, hash: u64) -> Option<&Mutex<Shard>> {
-        // The table inside uses the low bits of the hash for the place and the top seven for the tag.
-        let at = usize::try_from(hash >> 40).unwrap_or_default() % SHARDS;
-        self.shards.get(at)
-    }
-}
-
-impl Shard {
-    /// What was found out about these very bytes, weighed again if anything changed since.
-    fn recall(
-        &mut self,
-        hash: u64,
-        token: &[u8],
-        today: &Today<'_>,
-    ) -> Option<Result<Arc<VerifiedToken>, Reason>> {
-        let same = |entry: &Entry| entry.hash == hash && *entry.facts.token == *token;
-        if let Some(entry) = self.young.find_mut(hash, same) {
-            if entry.refresh(today) {
-                return Some(entry.weighed.clone());
-            }
-            return None;
-        }
-        let found = self.old.find_entry(hash, same).ok()?;
-        let (mut entry, _) = found.remove();
-        if !entry.refresh(today) {
-            return None;
-        }
-        let weighed = entry.weighed.clone();
-        self.remember(entry);
-        Some(weighed)
-    }
-
-    fn remember(&mut self, entry: Entry) {
-        let cost = entry.facts.token.len() * 2 + ENTRY_OVERHEAD;
-        if self.young_bytes + cost > SHARD_BYTES {
-            self.old = std::mem::take(&mut self.young);
-            self.young_bytes = 0;
-        }
-        let hash = entry.hash;
-        match self.young.entry(
-            hash,
-            |other| other.hash == hash && other.facts.token == entry.facts.token,
-            |other| other.hash,
-        ) {
-            hashbrown::hash_table::Entry::Occupied(mut place) => *place.get_mut() = entry,
-            hashbrown::hash_table::Entry::Vacant(place) => {
-                place.insert(entry);
-                self.young_bytes += cost;
-            }
-        }
-    }
-}
-
-impl Entry {
-    /// Weighs again if the generation moved on. False: the key is no longer ours, so nothing here counts any more.
-    fn refresh(&mut self, today: &Today<'_>) -> bool {
-        if self.generation == today.generation {
-            return true;
-        }
-        if !today.keys.holds(&self.key) {
-            return false;
-        }
-        self.weighed = self.facts.weigh(today).map(Arc::new);
-        self.generation = today.generation;
-        true
-    }
-}
-
 impl Facts {
     /// Reads the token and checks its signature. Everything that it says is then our own word.
-    fn read(
+    pub(crate) fn read(
         token: &[u8],
         today: &Today<'_>,
         parser: &mut Parser,
@@ -352,55 +193,61 @@ impl Facts {
     }
 
     fn copy(token: &[u8], claims: &Claims<'_, '_>, today: &Today<'_>) -> Result<Self, Reason> {
-        let idp = claims.idp().ok_or(Reason::TokenMalformed)?;
+        const MALFORMED: Reason = Reason::TokenMalformed;
+        let idp = claims.idp().ok_or(MALFORMED)?;
         let subject = claims.subject()?;
         let directory_subject = match today.keyring.trusted(idp) {
             Some(trusted) => directory_subject(claims, trusted.idp)?,
             None => subject,
         };
-        let mut texts = String::with_capacity(256);
-        let mut add = |text: &str| -> Text {
-            let start = texts.len();
-            texts.push_str(text);
-            start..texts.len()
-        };
+        let tenant = claims.tenant()?;
+        let fixed: [&str; LISTS] = [
+            str::from_utf8(token).map_err(|_| MALFORMED)?,
+            subject,
+            directory_subject,
+            idp,
+            tenant.unwrap_or_default(),
+            claims.client_id()?,
+            claims.audience()?,
+            claims.scope()?.ok_or(MALFORMED)?.as_str(),
+            claims.jti(usize::MAX)?,
+        ];
+        let (groups, asserted) = (claims.groups_matched(), claims.groups_asserted());
+        let details = claims.details_types()?;
+        let lists = groups.clone().chain(asserted.clone()).chain(details);
+        let texts = Texts::of(fixed.into_iter().chain(lists)).ok_or(MALFORMED)?;
+        let asserted_from = LISTS + groups.count();
+        let details_from = asserted_from + asserted.count();
         Ok(Self {
-            token: token.into(),
-            subject: add(subject),
-            directory_subject: add(directory_subject),
-            idp: add(idp),
-            tenant: claims.tenant()?.map(&mut add),
-            client_id: add(claims.client_id()?),
-            resource: add(claims.audience()?),
-            scope: add(claims.scope()?.ok_or(Reason::TokenMalformed)?.as_str()),
-            jti: add(claims.jti(usize::MAX)?),
-            groups: claims.groups_matched().map(&mut add).collect(),
-            groups_asserted: claims.groups_asserted().map(&mut add).collect(),
-            details: claims.details_types()?.map(&mut add).collect(),
+            has_tenant: tenant.is_some(),
+            groups: LISTS..asserted_from,
+            groups_asserted: asserted_from..details_from,
+            details: details_from..texts.len(),
             issued_at: claims.issued()?.floor(),
             expires_at: claims.expires()?.floor(),
             texts,
         })
     }
 
-    fn text(&self, text: &Text) -> &str {
-        self.texts.get(text.clone()).unwrap_or_default()
+    /// The token, to the byte.
+    pub(crate) fn token(&self) -> &str {
+        self.texts.get(TOKEN)
     }
 
     fn tenant(&self) -> Option<&str> {
-        self.tenant.as_ref().map(|tenant| self.text(tenant))
+        self.has_tenant.then(|| self.texts.get(TENANT))
     }
 
     /// The decision of today: what is left of the token.
-    fn weigh(self: &Arc<Self>, today: &Today<'_>) -> Result<VerifiedToken, Reason> {
+    pub(crate) fn weigh(self: &Arc<Self>, today: &Today<'_>) -> Result<VerifiedToken, Reason> {
         const GONE: Reason = Reason::TokenNoLongerGranted;
-        let (issuer, tenant) = (self.text(&self.idp), self.tenant());
-        let (subject, client_id) = (self.text(&self.subject), self.text(&self.client_id));
+        let (issuer, tenant) = (self.texts.get(IDP), self.tenant());
+        let (subject, client_id) = (self.texts.get(SUBJECT), self.texts.get(CLIENT_ID));
         let idp = today.keyring.trusted(issuer).ok_or(GONE)?.idp;
         let client = today.clients.enabled(client_id).map_err(|_| GONE)?;
-        let (connector, _) = today.book.policy.serving(self.text(&self.resource)).ok_or(GONE)?;
+        let (connector, _) = today.book.policy.serving(self.texts.get(RESOURCE)).ok_or(GONE)?;
         let party = Party { issuer, tenant, subject, client_id, connector: &connector.id };
-        if today.book.revoked.revokes(self.text(&self.jti), self.issued_at, &party) {
+        if today.book.revoked.revokes(self.texts.get(JTI), self.issued_at, &party) {
             return Err(Reason::TokenRevoked);
         }
         let admitted = idp.enabled
@@ -413,29 +260,27 @@ impl Facts {
             return Err(GONE);
         }
         let listed =
-            groups_listed(today.book.directory, idp, issuer, tenant, self.text(&self.directory_subject))
+            groups_listed(today.book.directory, idp, issuer, tenant, self.texts.get(DIRECTORY_SUBJECT))
                 .map_err(|_| GONE)?;
         // The directory's word of today goes before what the token says.
         let from_token = match (&listed, idp.groups.is_union()) {
-            (None, _) => self.groups.as_slice(),
-            (Some(_), true) => self.groups_asserted.as_slice(),
-            (Some(_), false) => &[],
+            (None, _) => self.groups.clone(),
+            (Some(_), true) => self.groups_asserted.clone(),
+            (Some(_), false) => 0..0,
         };
-        let (listed, from_token) =
-            (listed.into_iter().flatten(), from_token.iter().map(|group| self.text(group)));
+        let (listed, from_token) = (listed.into_iter().flatten(), self.texts.range(from_token));
         let groups = || listed.clone().chain(from_token.clone());
         let matching = connector.matching(issuer, tenant, groups());
-        let allows = |kind| connector.allows_details(self.text(kind), issuer, tenant, groups());
-        if !self.details.iter().all(allows) {
+        let allows = |kind| connector.allows_details(kind, issuer, tenant, groups());
+        if !self.texts.range(self.details.clone()).all(allows) {
             return Err(GONE);
         }
-        let scope = Scope::read(self.text(&self.scope)).ok_or(GONE)?;
+        let scope = Scope::read(self.texts.get(SCOPE)).ok_or(GONE)?;
         let carried = connector.claimed(Some(scope)).map_err(|_| GONE)?;
         let scopes = narrow(carried, matching.scopes, None, &connector.scopes).map_err(|_| GONE)?;
-        Ok(VerifiedToken {
-            facts: Arc::clone(self),
-            scope: scopes.print(&connector.scopes),
-            groups: matching.groups().iter().map(|group| (*group).to_owned()).collect(),
-        })
+        let printed = if scopes == carried { None } else { Some(scopes.print(&connector.scopes)) };
+        let scope = printed.as_deref().unwrap_or(scope.as_str());
+        let granted = std::iter::once(scope).chain(matching.groups().iter().copied());
+        Ok(VerifiedToken { facts: Arc::clone(self), granted: Texts::of(granted).ok_or(GONE)? })
     }
 }

@@ -11,10 +11,9 @@ use std::thread;
 use parking_lot::{Condvar, Mutex};
 
 use crate::assertion::{Plausible, Presented, Slot, TYP};
-use crate::exchange::{Exchange, Issued, JtiSource, Pending, Request, accept_claim, claim_of, finish_many};
+use crate::exchange::{Desk, Exchange, Issued, Pending, Request, accept_claim, claim_of, finish_many};
 use crate::grant::Grant;
 use crate::json::Parser;
-use crate::json_writer::JsonWriter;
 use crate::reason::{Reason, Refusal};
 use crate::record::Event;
 use crate::replay::Claimed;
@@ -27,8 +26,7 @@ const CHUNK: usize = 64;
 struct Bench {
     parser: Parser,
     slots: Vec<Slot>,
-    json: JsonWriter,
-    jti: JtiSource,
+    desk: Desk,
 }
 
 impl Exchange {
@@ -96,7 +94,7 @@ impl Exchange {
         let now = self.at_least(now);
         let state = self.load();
         let rules = state.rules(now, self.began);
-        let Bench { parser, slots, json, jti } = bench;
+        let Bench { parser, slots, desk } = bench;
         slots.resize_with(CHUNK.max(slots.len()), Slot::default);
         let mut events: Vec<Event<'_>> = requests.iter().map(|request| state.event(request, now)).collect();
 
@@ -139,11 +137,13 @@ impl Exchange {
                     let (claim, claimed) = claimed.next().ok_or(Reason::ReplayUnavailable)?;
                     event.jti_hash = *claim.key.as_bytes();
                     event.reused = accept_claim(&grant, claimed)?;
-                    self.compose(&state, &grant, &claim.key, &event, jti, json)
+                    state.compose(&grant, &claim.key, &event, desk)
                 });
-                self.conclude(&state, composed, &event)
+                composed.map_err(|reason| state.record_refusal(reason, &event))
             })
             .collect();
+        let granted = decided.iter().flatten().count();
+        self.count(granted, decided.len() - granted);
         drop(presented);
         finish_many(decided)
     }

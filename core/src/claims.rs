@@ -198,12 +198,12 @@ impl<'t, 'i> Claims<'t, 'i> {
     }
 
     /// `groups`, of our own tokens: those that the policy matched.
-    pub(crate) fn groups_matched(&self) -> impl Iterator<Item = &'i str> {
+    pub(crate) fn groups_matched(&self) -> impl Iterator<Item = &'i str> + Clone {
         strings(self.groups)
     }
 
     /// `groups_asserted`, of our own tokens: those of them that the IdP listed.
-    pub(crate) fn groups_asserted(&self) -> impl Iterator<Item = &'i str> {
+    pub(crate) fn groups_asserted(&self) -> impl Iterator<Item = &'i str> + Clone {
         strings(self.groups_asserted)
     }
 
@@ -278,7 +278,7 @@ impl<'t, 'i> Claims<'t, 'i> {
     }
 
     /// The types of `authorization_details`, one for each element.
-    pub(crate) fn details_types(&self) -> Result<impl Iterator<Item = &'i str>, Reason> {
+    pub(crate) fn details_types(&self) -> Result<impl Iterator<Item = &'i str> + Clone, Reason> {
         let elements = self.authorization_details()?.and_then(Value::array);
         Ok(elements.into_iter().flatten().filter_map(details_type))
     }
@@ -326,7 +326,7 @@ pub(crate) fn details_type<'i>(element: Value<'_, 'i>) -> Option<&'i str> {
     element.object()?.member("type")?.string().filter(|kind| !kind.is_empty())
 }
 
-fn strings<'i>(value: Option<Value<'_, 'i>>) -> impl Iterator<Item = &'i str> {
+fn strings<'i>(value: Option<Value<'_, 'i>>) -> impl Iterator<Item = &'i str> + Clone {
     value.and_then(Value::array).into_iter().flatten().filter_map(Value::string)
 }
 

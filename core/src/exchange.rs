@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::access_token::{TokenCache, VerifiedToken};
+use crate::access_token::VerifiedToken;
 use crate::assertion::{Plausible, Presented, Slot, TYP};
 use crate::base64url;
 use crate::config::{self, Config};
@@ -23,8 +23,9 @@ use crate::record::{Event, NoRecord, Receipt, Record};
 use crate::replay::{Claim, Claimed, MemoryReplay, Purpose, ReplayKey, ReplayStats, ReplayStore};
 use crate::revoked::Revocation;
 use crate::snapshot::{Loaded, Snapshot};
-use crate::state::State;
+use crate::state::{Server, State};
 use crate::time::{Clock, Monotone, SystemClock};
+use crate::token_cache::TokenCache;
 
 /// One request to exchange an ID-JAG (RFC 7523 section 2.1). The client was authenticated by the caller.
 #[derive(Clone, Copy, Default)]
@@ -54,16 +55,17 @@ impl fmt::Debug for Request<'_> {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Issued {
-    access_token: String,
+    /// Scope, resource and token, one behind the other.
+    text: String,
+    scope_end: usize,
+    resource_end: usize,
     expires_in_s: i64,
-    scope: String,
-    resource: Arc<str>,
 }
 
 impl Issued {
     /// The token, for the `access_token` member.
     pub fn access_token(&self) -> &str {
-        &self.access_token
+        self.text.get(self.resource_end..).unwrap_or_default()
     }
 
     /// The `token_type`.
@@ -78,12 +80,12 @@ impl Issued {
 
     /// What was granted, for `scope`: tokens separated by spaces, never empty.
     pub fn scope(&self) -> &str {
-        &self.scope
+        self.text.get(..self.scope_end).unwrap_or_default()
     }
 
     /// What it is for, for `resource`.
     pub fn resource(&self) -> &str {
-        &self.resource
+        self.text.get(self.scope_end..self.resource_end).unwrap_or_default()
     }
 }
 
@@ -92,8 +94,8 @@ impl fmt::Debug for Issued {
         f.debug_struct("Issued")
             .field("access_token", &format_args!(".."))
             .field("expires_in_s", &self.expires_in_s)
-            .field("scope", &self.scope)
-            .field("resource", &self.resource)
+            .field("scope", &self.scope())
+            .field("resource", &self.resource())
             .finish()
     }
 }
@@ -103,42 +105,41 @@ impl fmt::Debug for Issued {
 /// Dropping it issues nothing; the `jti` stays spent.
 #[must_use = "the jti is spent; `finish` signs the token"]
 pub struct Pending {
-    pub(crate) unsigned: Unsigned,
-    pub(crate) expires_in_s: i64,
-    pub(crate) scope: String,
-    pub(crate) resource: Arc<str>,
-    pub(crate) record: Arc<dyn Record>,
-    pub(crate) receipt: Receipt,
+    unsigned: Unsigned,
+    scope_end: usize,
+    resource_end: usize,
+    /// As it was at the decision: its key is the one that the token's header names.
+    server: Arc<Server>,
+    receipt: Receipt,
 }
 
 impl Pending {
     /// Signs, waits until the record is as durable as it promises, and hands the token out.
     pub fn finish(mut self) -> Result<Issued, Refusal> {
-        self.unsigned.sign()?;
+        self.unsigned.sign(self.server.minter.key())?;
         self.hand_out()
     }
 
     fn hand_out(self) -> Result<Issued, Refusal> {
-        self.record.wait(self.receipt).map_err(|_| Reason::RecordUnavailable)?;
+        self.server.record.wait(self.receipt).map_err(|_| Reason::RecordUnavailable)?;
         Ok(Issued {
-            access_token: self.unsigned.into_text(),
-            expires_in_s: self.expires_in_s,
-            scope: self.scope,
-            resource: self.resource,
+            text: self.unsigned.into_text(),
+            scope_end: self.scope_end,
+            resource_end: self.resource_end,
+            expires_in_s: self.server.minter.ttl_s(),
         })
     }
 }
 
 /// Finishes many, each refusal staying in its place.
-pub(crate) fn finish_many(many: Vec<Result<Pending, Refusal>>) -> Vec<Result<Issued, Refusal>> {
-    let signatures = Unsigned::signatures(many.iter().flatten().map(|pending| &pending.unsigned));
-    let mut signatures = signatures.into_iter();
+pub(crate) fn finish_many(mut many: Vec<Result<Pending, Refusal>>) -> Vec<Result<Issued, Refusal>> {
+    let jobs = many.iter_mut().flatten().map(|pending| (&mut pending.unsigned, pending.server.minter.key()));
+    let mut signed = Unsigned::sign_many(jobs.collect()).into_iter();
     many.into_iter()
         .map(|pending| {
-            let mut pending = pending?;
-            // As many signatures as there are to be had; a missing one would refuse.
-            let signature = signatures.next().ok_or(Reason::SigningFailed)??;
-            pending.unsigned.sign_with(&signature);
+            let pending = pending?;
+            // As many answers as tokens to sign; a missing one would refuse.
+            signed.next().ok_or(Reason::SigningFailed)??;
             pending.hand_out()
         })
         .collect()
@@ -146,10 +147,7 @@ pub(crate) fn finish_many(many: Vec<Result<Pending, Refusal>>) -> Vec<Result<Iss
 
 impl fmt::Debug for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pending")
-            .field("scope", &self.scope)
-            .field("resource", &self.resource)
-            .finish_non_exhaustive()
+        f.debug_struct("Pending").field("receipt", &self.receipt).finish_non_exhaustive()
     }
 }
 
@@ -173,13 +171,19 @@ pub struct Stats {
 
 /// The engine: takes ID-JAGs, mints access tokens, verifies them. Shared by any number of threads.
 pub struct Exchange {
-    pub(crate) state: Snapshot<State>,
+    state: Snapshot<State>,
     pub(crate) replay: Box<dyn ReplayStore>,
-    pub(crate) record: Arc<dyn Record>,
     clock: Box<dyn Clock>,
     seen: Monotone,
     pub(crate) began: i64,
     tokens: TokenCache,
+    counted: Counted,
+}
+
+/// What every exchange writes: apart from what every exchange reads, so that threads do not wait for each other's lines.
+#[derive(Default)]
+#[repr(align(128))]
+struct Counted {
     granted: AtomicU64,
     refused: AtomicU64,
 }
@@ -228,15 +232,13 @@ impl Builder {
         let replay = self.replay.unwrap_or_else(|| Box::new(MemoryReplay::new(self.config.replay.max_bytes)));
         let now = self.clock.now();
         Ok(Exchange {
-            state: Snapshot::new(State::new(self.config)?),
+            state: Snapshot::new(State::new(self.config, self.record)?),
             replay,
-            record: self.record,
             clock: self.clock,
             seen: Monotone::new(now),
             began: self.began.unwrap_or(now),
             tokens: TokenCache::new(),
-            granted: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
+            counted: Counted::default(),
         })
     }
 }
@@ -246,27 +248,34 @@ impl Builder {
 pub(crate) struct Workspace {
     pub(crate) parser: Parser,
     pub(crate) slot: Slot,
-    pub(crate) json: JsonWriter,
-    pub(crate) jti: JtiSource,
+    pub(crate) desk: Desk,
+}
+
+/// What a thread composes tokens with.
+#[derive(Default)]
+pub(crate) struct Desk {
+    scope: String,
+    json: JsonWriter,
+    jtis: JtiSource,
 }
 
 /// Draws `jti`s for tokens: 128 bits each, the system asked for 32 at a time.
 #[derive(Default)]
-pub(crate) struct JtiSource {
+struct JtiSource {
     pool: Vec<u8>,
 }
 
 impl JtiSource {
     const BYTES: usize = 16;
     /// Characters of one.
-    pub(crate) const LENGTH: usize = base64url::encoded_length(Self::BYTES);
+    const LENGTH: usize = base64url::encoded_length(Self::BYTES);
     const DRAWN_AT_ONCE: usize = 32;
 
     /// The next `jti`, in `buffer`.
     ///
     /// The assertion's key is mixed in: a child of `fork` inherits its parent's pool, and must not give the same `jti` to
     /// another token.
-    pub(crate) fn draw<'b>(
+    fn draw<'b>(
         &mut self,
         assertion: &ReplayKey,
         buffer: &'b mut [u8; Self::LENGTH],
@@ -334,7 +343,8 @@ impl Exchange {
             let state = self.state.load();
             let mut event = state.event(request, now);
             let decided = self.decide_noting(&state, request, now, workspace, &mut event);
-            self.conclude(&state, decided, &event)
+            self.count(usize::from(decided.is_ok()), usize::from(decided.is_err()));
+            decided.map_err(|reason| state.record_refusal(reason, &event))
         })
     }
 
@@ -346,7 +356,7 @@ impl Exchange {
         workspace: &'a mut Workspace,
         event: &mut Event<'a>,
     ) -> Result<Pending, Reason> {
-        let Workspace { parser, slot, json, jti } = workspace;
+        let Workspace { parser, slot, desk } = workspace;
         let rules = state.rules(now, self.began);
         let presented =
             Presented::read(request.assertion, TYP, rules.limits.max_assertion_bytes, parser, slot)?;
@@ -360,64 +370,16 @@ impl Exchange {
         self.replay.claim(&[claim], now, &mut claimed);
         let [claimed] = claimed;
         event.reused = accept_claim(&grant, claimed)?;
-        self.compose(state, &grant, &claim.key, event, jti, json)
+        state.compose(&grant, &claim.key, event, desk)
     }
 
-    /// Writes the token but its signature, and queues the record of it.
-    pub(crate) fn compose(
-        &self,
-        state: &State,
-        grant: &Grant<'_, '_, '_>,
-        key: &ReplayKey,
-        event: &Event<'_>,
-        jtis: &mut JtiSource,
-        json: &mut JsonWriter,
-    ) -> Result<Pending, Reason> {
-        let (minter, now) = (&state.server.minter, event.at);
-        let scope = grant.scopes.print(&grant.connector.scopes);
-        let mut buffer = [0; JtiSource::LENGTH];
-        let jti = jtis.draw(key, &mut buffer)?;
-        let unsigned = minter.compose(grant, &scope, now, jti, json);
-        let receipt = self
-            .record
-            .queue(&Event {
-                scope_granted: &scope,
-                groups_matched: grant.matching.groups(),
-                rule: grant.matching.rule.map(|rule| (state.policy.file(), rule.line)),
-                token_jti: jti,
-                token_expires_at: now.saturating_add(minter.ttl_s()),
-                ..event.clone()
-            })
-            .map_err(|_| Reason::RecordUnavailable)?;
-        Ok(Pending {
-            unsigned,
-            expires_in_s: minter.ttl_s(),
-            scope,
-            resource: Arc::clone(grant.resource),
-            record: Arc::clone(&self.record),
-            receipt,
-        })
-    }
-
-    /// Counts, and records a refusal.
-    pub(crate) fn conclude<T>(
-        &self,
-        state: &State,
-        decided: Result<T, Reason>,
-        event: &Event<'_>,
-    ) -> Result<T, Refusal> {
-        let reason = match decided {
-            Ok(accepted) => {
-                self.granted.fetch_add(1, Ordering::Relaxed);
-                return Ok(accepted);
+    /// Counts decisions.
+    pub(crate) fn count(&self, granted: usize, refused: usize) {
+        for (counter, decisions) in [(&self.counted.granted, granted), (&self.counted.refused, refused)] {
+            if decisions > 0 {
+                counter.fetch_add(decisions as u64, Ordering::Relaxed);
             }
-            Err(reason) => reason,
-        };
-        self.refused.fetch_add(1, Ordering::Relaxed);
-        let refusal = state.refusal(reason);
-        let recorded = self.record.queue(&Event { refusal: Some(refusal), ..event.clone() });
-        // Whatever the reason was: what cannot be recorded is answered with 503.
-        Err(recorded.map_or_else(|_| state.refusal(Reason::RecordUnavailable), |_| refusal))
+        }
     }
 
     /// Verifies an access token that this server minted, for `resource`, as of now.
@@ -477,7 +439,7 @@ impl Exchange {
     pub fn reload(&self, config: Config) -> Result<(), Error> {
         self.state.update(|state| {
             let keeps_directory = config.directory.is_none();
-            let next = State::new(config)?;
+            let next = State::new(config, Arc::clone(&state.server.record))?;
             Ok(State {
                 generation: state.generation.wrapping_add(1),
                 revoked: Arc::clone(&state.revoked),
@@ -519,8 +481,8 @@ impl Exchange {
     pub fn stats(&self) -> Stats {
         let state = self.state.load();
         Stats {
-            granted: self.granted.load(Ordering::Relaxed),
-            refused: self.refused.load(Ordering::Relaxed),
+            granted: self.counted.granted.load(Ordering::Relaxed),
+            refused: self.counted.refused.load(Ordering::Relaxed),
             replay: self.replay.stats(),
             people: state.directory.len(),
             policy_digest: state.policy.digest().to_owned(),
@@ -568,6 +530,49 @@ impl State {
             policy_digest: self.policy.digest(),
             ..Event::default()
         }
+    }
+
+    /// Writes the token but its signature, and queues the record of it.
+    pub(crate) fn compose(
+        &self,
+        grant: &Grant<'_, '_, '_>,
+        key: &ReplayKey,
+        event: &Event<'_>,
+        desk: &mut Desk,
+    ) -> Result<Pending, Reason> {
+        let Desk { scope, json, jtis } = desk;
+        let (minter, now) = (&self.server.minter, event.at);
+        grant.scopes.print_into(&grant.connector.scopes, scope);
+        let mut buffer = [0; JtiSource::LENGTH];
+        let jti = jtis.draw(key, &mut buffer)?;
+        let unsigned = minter.compose(grant, scope, now, jti, &[scope, grant.resource], json);
+        let receipt = self
+            .server
+            .record
+            .queue(&Event {
+                scope_granted: scope,
+                groups_matched: grant.matching.groups(),
+                rule: grant.matching.rule.map(|rule| (self.policy.file(), rule.line)),
+                token_jti: jti,
+                token_expires_at: now.saturating_add(minter.ttl_s()),
+                ..event.clone()
+            })
+            .map_err(|_| Reason::RecordUnavailable)?;
+        Ok(Pending {
+            unsigned,
+            scope_end: scope.len(),
+            resource_end: scope.len() + grant.resource.len(),
+            server: Arc::clone(&self.server),
+            receipt,
+        })
+    }
+
+    /// Records a refusal, and gives the answer to it.
+    pub(crate) fn record_refusal(&self, reason: Reason, event: &Event<'_>) -> Refusal {
+        let refusal = self.refusal(reason);
+        let recorded = self.server.record.queue(&Event { refusal: Some(refusal), ..event.clone() });
+        // Whatever the reason was: what cannot be recorded is answered with 503.
+        recorded.map_or_else(|_| self.refusal(Reason::RecordUnavailable), |_| refusal)
     }
 }
 

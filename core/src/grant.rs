@@ -87,19 +87,33 @@ impl<'p, 's: 'i, 'i> Grant<'p, 's, 'i> {
             Some(assertion.groups.names())
         };
         let groups = || from_directory.clone().chain(from_claim.clone().into_iter().flatten());
-        let matching = connector.matching(issuer, tenant, groups());
+        let mut matching = connector.matching(issuer, tenant, groups());
         if matching.rule.is_none() {
             let unknown = from_claim.is_some() && assertion.groups.is_overage();
             return Err(if unknown { Reason::GroupsOverage } else { Reason::GroupRequired });
         }
-        for element in assertion.authorization_details.and_then(Value::array).into_iter().flatten() {
-            let allowed = details_type(element)
-                .is_some_and(|kind| connector.allows_details(kind, issuer, tenant, groups()));
-            if !allowed {
-                return Err(Reason::AuthorizationDetailsNotAllowed);
+        let kinds = || {
+            let elements = assertion.authorization_details.and_then(Value::array);
+            elements.into_iter().flatten().filter_map(details_type)
+        };
+        if !kinds().all(|kind| connector.allows_details(kind, issuer, tenant, groups())) {
+            return Err(Reason::AuthorizationDetailsNotAllowed);
+        }
+        let mut scopes = narrow(claimed, matching.scopes, asked.scope, &connector.scopes)?;
+        if matching.overflows() {
+            connector.carry(&mut matching, issuer, tenant, groups(), scopes, kinds().collect());
+            if let Some(claim) = from_claim {
+                // `verify` asks the directory again and knows of the claim what the token carries: nothing is granted
+                // that it would not find.
+                let carried = matching.groups().iter().copied();
+                let carried = carried.filter(|group| claim.clone().any(|name| name == *group));
+                let found = || from_directory.clone().chain(carried.clone());
+                scopes = narrow(scopes, connector.matching(issuer, tenant, found()).scopes, None, &[])?;
+                if !kinds().all(|kind| connector.allows_details(kind, issuer, tenant, found())) {
+                    return Err(Reason::AuthorizationDetailsNotAllowed);
+                }
             }
         }
-        let scopes = narrow(claimed, matching.scopes, asked.scope, &connector.scopes)?;
         Ok(Self { assertion, resource, connector, scopes, matching, _witness: Witness })
     }
 }

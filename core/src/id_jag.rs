@@ -100,8 +100,8 @@ impl IdJagMinter {
                 json.literal(id_jag.further);
             }
         });
-        let mut unsigned = Unsigned::new(&self.header, json.as_bytes(), Arc::clone(&self.key));
-        unsigned.sign().map_err(|_| failed("the assertion could not be signed"))?;
+        let mut unsigned = Unsigned::new(&[], &self.header, json.as_bytes(), &self.key);
+        unsigned.sign(&self.key).map_err(|_| failed("the assertion could not be signed"))?;
         Ok(unsigned.into_text())
     }
 }

@@ -149,7 +149,7 @@ impl<'t, 'i> Iterator for Members<'t, 'i> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        let (Node::String(name), rest) = self.rest.split_first()? else {
+        let [Node::String(name), rest @ ..] = self.rest else {
             return None;
         };
         let value = Value(rest);
@@ -249,11 +249,13 @@ impl<'t, 'i> Value<'t, 'i> {
     }
 
     fn after(self) -> &'t [Node<'i>] {
-        let within = match self.0.first() {
-            Some(Node::Object { count, .. } | Node::Array { count, .. }) => *count,
-            _ => 0,
-        };
-        self.0.get(within.saturating_add(1)..).unwrap_or_default()
+        match self.0 {
+            [Node::Object { count, .. } | Node::Array { count, .. }, rest @ ..] => {
+                rest.get(*count..).unwrap_or_default()
+            }
+            [_, rest @ ..] => rest,
+            [] => &[],
+        }
     }
 }
 

@@ -112,7 +112,9 @@ mod revoked;
 mod scope;
 mod snapshot;
 mod state;
+mod texts;
 mod time;
+mod token_cache;
 
 pub use access_token::VerifiedToken;
 pub use alg::Algorithm;

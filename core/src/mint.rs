@@ -28,8 +28,9 @@ pub(crate) struct Minter {
 
 /// A token that still lacks its signature.
 pub(crate) struct Unsigned {
+    /// What the token shares its allocation with, and the token.
     text: String,
-    key: Arc<SigningKey>,
+    start: usize,
 }
 
 impl Minter {
@@ -42,13 +43,20 @@ impl Minter {
         self.ttl_s
     }
 
-    /// Writes the claims of a token that is issued now. One allocation: the token. `json` is scratch space.
+    /// The key that signs.
+    pub(crate) fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
+    /// Writes the claims of a token that is issued now, `before` in front of it. One allocation: the text. `json` is
+    /// scratch space.
     pub(crate) fn compose(
         &self,
         grant: &Grant<'_, '_, '_>,
         scope: &str,
         now: i64,
         jti: &str,
+        before: &[&str],
         json: &mut JsonWriter,
     ) -> Unsigned {
         let assertion = &grant.assertion;
@@ -93,52 +101,68 @@ impl Minter {
                 details.write(json);
             }
         });
-        Unsigned::new(&self.header, json.as_bytes(), Arc::clone(&self.key))
+        Unsigned::new(before, &self.header, json.as_bytes(), &self.key)
     }
 }
 
 impl Unsigned {
-    /// Joins an encoded header (with its dot) and the claims.
-    pub(crate) fn new(header: &str, claims: &[u8], key: Arc<SigningKey>) -> Self {
+    /// Joins an encoded header (with its dot) and the claims, behind `before`.
+    pub(crate) fn new(before: &[&str], header: &str, claims: &[u8], key: &SigningKey) -> Self {
+        let start = before.iter().map(|text| text.len()).sum();
         let mut text = String::with_capacity(
-            header.len()
+            start
+                + header.len()
                 + base64url::encoded_length(claims.len())
                 + 1
                 + base64url::encoded_length(signature_length(key.algorithm())),
         );
+        before.iter().for_each(|before| text.push_str(before));
         text.push_str(header);
         base64url::encode_append(claims, &mut text);
-        Self { text, key }
+        Self { text, start }
+    }
+
+    fn signing_input(&self) -> &[u8] {
+        self.text.as_bytes().get(self.start..).unwrap_or_default()
     }
 
     /// Signs.
-    pub(crate) fn sign(&mut self) -> Result<(), Reason> {
+    pub(crate) fn sign(&mut self, key: &SigningKey) -> Result<(), Reason> {
         let mut buffer = [0; MAX_SIGNATURE];
-        let signature =
-            self.key.sign(self.text.as_bytes(), &mut buffer).map_err(|_| Reason::SigningFailed)?;
+        let signature = key.sign(self.signing_input(), &mut buffer).map_err(|_| Reason::SigningFailed)?;
         self.text.push('.');
         base64url::encode_append(signature, &mut self.text);
         Ok(())
     }
 
-    /// The encoded signatures of many, in their order.
-    pub(crate) fn signatures<'u>(many: impl Iterator<Item = &'u Self>) -> Vec<Result<String, Reason>> {
-        let jobs: Vec<_> =
-            many.map(|unsigned| (unsigned.key.private_key(), unsigned.text.as_bytes())).collect();
-        let mut signatures = Vec::with_capacity(jobs.len());
-        crypto::sign_many(&jobs, |_, signature| {
-            signatures.push(signature.map(base64url::encode).map_err(|_| Reason::SigningFailed));
+    /// Signs many, each with its key. As many answers as jobs, in their order.
+    pub(crate) fn sign_many(jobs: Vec<(&mut Self, &SigningKey)>) -> Vec<Result<(), Reason>> {
+        // The signatures lie one behind the other, encoded, until no text is borrowed any more.
+        let mut encoded = String::with_capacity(jobs.len() * 96);
+        let inputs: Vec<_> =
+            jobs.iter().map(|(unsigned, key)| (key.private_key(), unsigned.signing_input())).collect();
+        let mut ends = Vec::with_capacity(jobs.len());
+        crypto::sign_many(&inputs, |_, signature| {
+            ends.push(signature.map(|signature| {
+                base64url::encode_append(signature, &mut encoded);
+                encoded.len()
+            }));
         });
-        signatures
+        let mut start = 0;
+        jobs.into_iter()
+            .zip(ends)
+            .map(|((unsigned, _), end)| {
+                let end = end.map_err(|_| Reason::SigningFailed)?;
+                let signature = encoded.get(start..end).ok_or(Reason::SigningFailed)?;
+                unsigned.text.push('.');
+                unsigned.text.push_str(signature);
+                start = end;
+                Ok(())
+            })
+            .collect()
     }
 
-    /// Adds a signature that was made by [`signatures`](Self::signatures).
-    pub(crate) fn sign_with(&mut self, signature: &str) {
-        self.text.push('.');
-        self.text.push_str(signature);
-    }
-
-    /// The token, once it was signed.
+    /// What was put before the token, and the token, once it was signed.
     pub(crate) fn into_text(self) -> String {
         self.text
     }

@@ -68,6 +68,10 @@ impl Grant {
                 None => self.everyone || self.issuers.is_none() || tenant.is_none(),
             }
     }
+
+    fn allows(&self, kind: &str) -> bool {
+        self.authorization_details.iter().any(|known| known == kind)
+    }
 }
 
 /// What the matching grants of one connector give one person.
@@ -77,25 +81,36 @@ pub(crate) struct Matching<'p, 'g> {
     pub(crate) rule: Option<&'p Grant>,
     matched: [&'g str; MAX_MATCHED],
     matched_length: usize,
+    overflows: bool,
 }
 
-impl<'g> Matching<'_, 'g> {
-    /// The groups that a grant names, at most [`MAX_MATCHED`].
+impl<'p, 'g> Matching<'p, 'g> {
+    /// Groups that a grant names: at most [`MAX_MATCHED`], which is what a token carries.
     pub(crate) fn groups(&self) -> &[&'g str] {
         self.matched.get(..self.matched_length).unwrap_or_default()
     }
 
-    /// Notes a group. False: there is no room for it.
-    fn note(&mut self, group: &'g str) -> bool {
+    /// Whether a grant names more groups than those.
+    pub(crate) fn overflows(&self) -> bool {
+        self.overflows
+    }
+
+    fn add(&mut self, grant: &'p Grant) {
+        self.scopes = self.scopes | grant.scopes;
+        self.rule = self.rule.or(Some(grant));
+    }
+
+    fn note(&mut self, group: &'g str) {
         if self.groups().contains(&group) {
-            return true;
+            return;
         }
-        let Some(slot) = self.matched.get_mut(self.matched_length) else {
-            return false;
-        };
-        *slot = group;
-        self.matched_length += 1;
-        true
+        match self.matched.get_mut(self.matched_length) {
+            Some(slot) => {
+                *slot = group;
+                self.matched_length += 1;
+            }
+            None => self.overflows = true,
+        }
     }
 }
 
@@ -193,42 +208,62 @@ impl Connector {
         if claimed.is_empty() { Err(Reason::ScopeOutsideConnector) } else { Ok(claimed) }
     }
 
-    /// What the grants give to a person of `issuer` and `tenant` in `groups`. Costs a look-up for each group.
+    /// What the grants give to a person of `issuer` and `tenant` in `groups`. Costs a glance for each group, and a
+    /// look-up for each that is named here.
     pub(crate) fn matching<'g>(
         &self,
         issuer: &str,
         tenant: Option<&str>,
-        groups: impl Iterator<Item = &'g str> + Clone,
+        groups: impl Iterator<Item = &'g str>,
     ) -> Matching<'_, 'g> {
-        let mut matching =
-            Matching { scopes: ScopeSet::EMPTY, rule: None, matched: [""; MAX_MATCHED], matched_length: 0 };
-        // A token carries so many groups and no more. Those that give something come first, and no other counts: what
-        // is granted now must be granted when the token comes back.
-        let mut passed_over = false;
-        for group in groups.clone() {
+        let mut matching = Matching {
+            scopes: ScopeSet::EMPTY,
+            rule: None,
+            matched: [""; MAX_MATCHED],
+            matched_length: 0,
+            overflows: false,
+        };
+        groups.for_each(|group| {
             for grant in self.covering(group, issuer, tenant) {
-                let with_this = matching.scopes | grant.scopes;
-                let gives = with_this != matching.scopes || matching.rule.is_none();
-                if gives && matching.note(group) {
-                    matching.scopes = with_this;
-                    matching.rule = matching.rule.or(Some(grant));
-                } else {
-                    passed_over = true;
-                }
-            }
-        }
-        if passed_over {
-            for group in groups.filter(|group| self.covering(group, issuer, tenant).next().is_some()) {
+                matching.add(grant);
                 matching.note(group);
             }
-        }
-        for grant in self.grants_at(Some(&self.everyone)) {
+        });
+        for grant in self.grants_at(&self.everyone) {
             if grant.covers(issuer, tenant) {
-                matching.scopes = matching.scopes | grant.scopes;
-                matching.rule = matching.rule.or(Some(grant));
+                matching.add(grant);
             }
         }
         matching
+    }
+
+    /// Chooses anew which of `groups` a token carries where `matching` found too many: first those that give something
+    /// of `wanted` or allow one of `kinds` of `authorization_details`.
+    #[cold]
+    pub(crate) fn carry<'g>(
+        &self,
+        matching: &mut Matching<'_, 'g>,
+        issuer: &str,
+        tenant: Option<&str>,
+        groups: impl Iterator<Item = &'g str> + Clone,
+        wanted: ScopeSet,
+        mut kinds: Vec<&str>,
+    ) {
+        matching.matched_length = 0;
+        let mut missing = wanted;
+        for group in groups.clone() {
+            let covering = || self.covering(group, issuer, tenant);
+            let gives = covering().any(|grant| !(missing & grant.scopes).is_empty());
+            let allows = covering().any(|grant| kinds.iter().any(|kind| grant.allows(kind)));
+            if gives || allows {
+                matching.note(group);
+                missing = covering().fold(missing, |missing, grant| missing.without(grant.scopes));
+                kinds.retain(|kind| !covering().any(|grant| grant.allows(kind)));
+            }
+        }
+        groups.filter(|group| self.covering(group, issuer, tenant).next().is_some()).for_each(|group| {
+            matching.note(group);
+        });
     }
 
     /// Whether a grant that gives this person something allows `authorization_details` of `kind`.
@@ -239,22 +274,20 @@ impl Connector {
         tenant: Option<&str>,
         groups: impl Iterator<Item = &'g str>,
     ) -> bool {
-        let allows = |grant: &Grant| {
-            grant.covers(issuer, tenant) && grant.authorization_details.iter().any(|known| known == kind)
-        };
-        self.grants_at(Some(&self.everyone)).any(allows)
-            || groups.into_iter().any(|group| self.grants_at(self.by_group.get(group)).any(allows))
+        let allows = |grant: &Grant| grant.covers(issuer, tenant) && grant.allows(kind);
+        self.grants_at(&self.everyone).any(allows)
+            || groups.into_iter().any(|group| self.covering(group, issuer, tenant).any(allows))
     }
 
     /// The grants that name `group`, of people of this IdP and tenant.
     fn covering(&self, group: &str, issuer: &str, tenant: Option<&str>) -> impl Iterator<Item = &Grant> {
         let known = self.group_marks & mark(group) != 0;
         let positions = known.then(|| self.by_group.get(group)).flatten();
-        self.grants_at(positions).filter(move |grant| grant.covers(issuer, tenant))
+        self.grants_at(positions.map_or(&[], Vec::as_slice)).filter(move |grant| grant.covers(issuer, tenant))
     }
 
-    fn grants_at<'p>(&'p self, positions: Option<&'p Vec<usize>>) -> impl Iterator<Item = &'p Grant> {
-        positions.into_iter().flatten().filter_map(|at| self.grants.get(*at))
+    fn grants_at(&self, positions: &[usize]) -> impl Iterator<Item = &Grant> {
+        positions.iter().filter_map(|at| self.grants.get(*at))
     }
 }
 

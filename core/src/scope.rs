@@ -19,15 +19,16 @@ pub(crate) struct Scope<'a>(&'a str);
 impl<'a> Scope<'a> {
     /// `None` when `text` is empty or off-grammar.
     pub(crate) fn read(text: &'a str) -> Option<Self> {
-        let mut within = false;
-        for byte in text.bytes() {
-            match byte {
-                b' ' if within => within = false,
-                0x21 | 0x23..=0x5b | 0x5d..=0x7e => within = true,
-                _ => return None,
-            }
-        }
-        within.then_some(Self(text))
+        let bytes = text.as_bytes();
+        let allowed =
+            bytes.iter().fold(true, |all, b| all & matches!(b, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+        let doubled = bytes
+            .iter()
+            .zip(bytes.iter().skip(1))
+            .fold(false, |any, (a, b)| any | (*a == b' ' && *b == b' '));
+        let ends = |byte: Option<&u8>| byte.is_none_or(|b| *b == b' ');
+        let well_formed = allowed && !doubled && !ends(bytes.first()) && !ends(bytes.last());
+        well_formed.then_some(Self(text))
     }
 
     /// As it was written.
@@ -70,24 +71,34 @@ impl ScopeSet {
         self.0.get(at / 64).is_some_and(|word| word & (1 << (at % 64)) != 0)
     }
 
+    /// Those that `other` does not have.
+    pub(crate) fn without(mut self, other: Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(mine, theirs)| *mine &= !theirs);
+        self
+    }
+
     pub(crate) fn is_empty(self) -> bool {
         self == Self::EMPTY
     }
 
     /// The scopes in the connector's order, separated by spaces.
     pub(crate) fn print(self, vocabulary: &[String]) -> String {
-        let mut out = String::with_capacity(self.names(vocabulary).map(|name| name.len() + 1).sum());
-        for name in self.names(vocabulary) {
-            if !out.is_empty() {
-                out.push(' ');
-            }
-            out.push_str(name);
-        }
+        let mut out = String::new();
+        self.print_into(vocabulary, &mut out);
         out
     }
 
-    fn names(self, vocabulary: &[String]) -> impl Iterator<Item = &str> {
-        vocabulary.iter().enumerate().filter(move |(at, _)| self.contains(*at)).map(|(_, name)| name.as_str())
+    /// The same, in place of what `out` holds.
+    pub(crate) fn print_into(self, vocabulary: &[String], out: &mut String) {
+        out.clear();
+        for (at, name) in vocabulary.iter().enumerate() {
+            if self.contains(at) {
+                if !out.is_empty() {
+                    out.push(' ');
+                }
+                out.push_str(name);
+            }
+        }
     }
 }
 
@@ -147,6 +158,7 @@ mod tests {
         assert_eq!(set.print(&vocabulary), "s0 s64 s255");
         assert_eq!(ScopeSet::all(256) & set, set);
         assert_eq!(ScopeSet::EMPTY | set, set);
+        assert_eq!(set.without(ScopeSet::all(64)).print(&vocabulary), "s64 s255");
         assert_eq!((ScopeSet::all(64) & set).print(&vocabulary), "s0");
     }
 }

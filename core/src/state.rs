@@ -17,6 +17,7 @@ use crate::mint::Minter;
 use crate::own_keys::OwnKeys;
 use crate::policy::Policy;
 use crate::reason::{OAuthError, Reason, Refusal};
+use crate::record::Record;
 use crate::revoked::Revoked;
 
 /// One generation of everything.
@@ -31,8 +32,9 @@ pub(crate) struct State {
     pub(crate) revoked: Arc<Revoked>,
 }
 
-/// What the configuration says of this server itself.
+/// What the configuration says of this server itself, and the record that it keeps.
 pub(crate) struct Server {
+    pub(crate) record: Arc<dyn Record>,
     pub(crate) issuer: String,
     pub(crate) tenants: Vec<String>,
     pub(crate) limits: Limits,
@@ -45,7 +47,7 @@ pub(crate) struct Server {
 
 impl State {
     /// The first generation, out of a validated configuration.
-    pub(crate) fn new(config: Config) -> Result<Self, Error> {
+    pub(crate) fn new(config: Config, record: Arc<dyn Record>) -> Result<Self, Error> {
         let no_keys = || Error::new("", None, "tokens.keys", "there is no key to sign with");
         let warnings = config.warnings().to_vec();
         let policy = Policy::compile(&config.policy_file, &config.policy_text, &config.connectors);
@@ -60,6 +62,7 @@ impl State {
             policy: Arc::new(policy),
             revoked: Arc::default(),
             server: Arc::new(Server {
+                record,
                 issuer: config.issuer,
                 tenants: config.tenants,
                 limits: config.limits,

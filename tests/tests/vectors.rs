@@ -99,7 +99,7 @@ impl Bench {
                 tenant: who.tenant().map(str::to_owned),
                 resource: who.resource().to_owned(),
                 scope: who.scope().to_owned(),
-                groups: who.groups().to_vec(),
+                groups: who.groups().map(str::to_owned).collect(),
                 act: who.act().map(|act| serde_json::from_str(&act).unwrap()),
             })),
             Err(refusal) => Answer::Refused(refusal),

@@ -1,0 +1,172 @@
+//! Remembers the access tokens that were verified, so that one that comes again costs a hash and a comparison.
+//!
+//! An entry is found by a randomly keyed hash of the whole token, and all its bytes are compared; it carries the
+//! generation of everything that the token was weighed against, and is weighed again when that has moved on. Refusals
+//! are remembered as acceptances are. What is not ours by its signature is never remembered.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
+use parking_lot::Mutex;
+
+use crate::access_token::{Facts, Today, VerifiedToken};
+use crate::assertion::Slot;
+use crate::json::Parser;
+use crate::key::SigningKey;
+use crate::reason::Reason;
+
+/// Shards of the cache: a power of two, so that a hash picks one.
+const SHARDS: usize = 64;
+/// Bytes of one generation of one shard, as far as the tokens and their claims go: 64 MiB in all, about.
+const SHARD_BYTES: usize = 512 * 1024;
+/// What an entry is charged for beside its token.
+const ENTRY_OVERHEAD: usize = 512;
+
+/// Remembers the tokens that were weighed. Bounded: old entries make room, and are weighed again when they return.
+pub(crate) struct TokenCache {
+    hasher: RandomState,
+    shards: Vec<Mutex<Shard>>,
+}
+
+/// Two generations: entries are added to the young one; when that is full, the old one is forgotten.
+#[derive(Default)]
+struct Shard {
+    young: HashTable<Entry>,
+    young_bytes: usize,
+    old: HashTable<Entry>,
+}
+
+struct Entry {
+    hash: u64,
+    key: Arc<SigningKey>,
+    facts: Arc<Facts>,
+    generation: u64,
+    weighed: Result<Arc<VerifiedToken>, Reason>,
+}
+
+impl TokenCache {
+    pub(crate) fn new() -> Self {
+        Self { hasher: RandomState::default(), shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+
+    /// Verifies `token` for `resource`. A token that was seen before costs a hash and a comparison of its bytes.
+    pub(crate) fn verify(
+        &self,
+        token: &[u8],
+        resource: &str,
+        today: &Today<'_>,
+        parser: &mut Parser,
+        slot: &mut Slot,
+    ) -> Result<Arc<VerifiedToken>, Reason> {
+        if token.len() > today.max_bytes {
+            return Err(Reason::TokenMalformed);
+        }
+        let hash = self.hasher.hash_one(token);
+        let remembered = self.shard(hash).and_then(|shard| shard.lock().recall(hash, token, today));
+        let weighed = match remembered {
+            Some(weighed) => weighed,
+            None => self.verify_anew(token, hash, today, parser, slot)?,
+        };
+        let verified = weighed?;
+        // Expiry first: a token that is over is over for every resource.
+        if verified.expires_at() <= today.now {
+            return Err(Reason::TokenExpired);
+        }
+        if verified.resource() != resource {
+            return Err(Reason::TokenAudienceMismatch);
+        }
+        Ok(verified)
+    }
+
+    fn verify_anew(
+        &self,
+        token: &[u8],
+        hash: u64,
+        today: &Today<'_>,
+        parser: &mut Parser,
+        slot: &mut Slot,
+    ) -> Result<Result<Arc<VerifiedToken>, Reason>, Reason> {
+        let (facts, key) = Facts::read(token, today, parser, slot)?;
+        let facts = Arc::new(facts);
+        let weighed = facts.weigh(today).map(Arc::new);
+        if let Some(shard) = self.shard(hash) {
+            shard.lock().remember(Entry {
+                hash,
+                key,
+                facts,
+                generation: today.generation,
+                weighed: weighed.clone(),
+            });
+        }
+        Ok(weighed)
+    }
+
+    fn shard(&self, hash: u64) -> Option<&Mutex<Shard>> {
+        // The table inside uses the low bits of the hash for the place and the top seven for the tag.
+        let at = usize::try_from(hash >> 40).unwrap_or_default() % SHARDS;
+        self.shards.get(at)
+    }
+}
+
+impl Shard {
+    /// What was found out about these very bytes, weighed again if anything changed since.
+    fn recall(
+        &mut self,
+        hash: u64,
+        token: &[u8],
+        today: &Today<'_>,
+    ) -> Option<Result<Arc<VerifiedToken>, Reason>> {
+        let same = |entry: &Entry| entry.hash == hash && entry.facts.token().as_bytes() == token;
+        if let Some(entry) = self.young.find_mut(hash, same) {
+            if entry.refresh(today) {
+                return Some(entry.weighed.clone());
+            }
+            return None;
+        }
+        let found = self.old.find_entry(hash, same).ok()?;
+        let (mut entry, _) = found.remove();
+        if !entry.refresh(today) {
+            return None;
+        }
+        let weighed = entry.weighed.clone();
+        self.remember(entry);
+        Some(weighed)
+    }
+
+    fn remember(&mut self, entry: Entry) {
+        let cost = entry.facts.token().len() * 2 + ENTRY_OVERHEAD;
+        if self.young_bytes + cost > SHARD_BYTES {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+        let hash = entry.hash;
+        match self.young.entry(
+            hash,
+            |other| other.hash == hash && other.facts.token() == entry.facts.token(),
+            |other| other.hash,
+        ) {
+            hashbrown::hash_table::Entry::Occupied(mut place) => *place.get_mut() = entry,
+            hashbrown::hash_table::Entry::Vacant(place) => {
+                place.insert(entry);
+                self.young_bytes += cost;
+            }
+        }
+    }
+}
+
+impl Entry {
+    /// Weighs again if the generation moved on. False: the key is no longer ours, so nothing here counts any more.
+    fn refresh(&mut self, today: &Today<'_>) -> bool {
+        if self.generation == today.generation {
+            return true;
+        }
+        if !today.keys.holds(&self.key) {
+            return false;
+        }
+        self.weighed = self.facts.weigh(today).map(Arc::new);
+        self.generation = today.generation;
+        true
+    }
+}
