@@ -23,6 +23,7 @@ pub const PEOPLE: usize = 2_000;
 pub struct World {
     idp: IdJagMinter,
     idp_jwk: String,
+    own_jwk: String,
     config: String,
     directory: String,
 }
@@ -35,12 +36,13 @@ impl World {
     /// A provider that cannot generate such a key.
     pub fn new(idp: Algorithm, own: Algorithm) -> Result<Self, Failure> {
         let key = Arc::new(SigningKey::generate(idp)?);
+        let own_jwk = SigningKey::generate(own)?.to_jwk().to_string();
         let public = key.public_jwk().ok_or("the IdP's key has no public half")?;
         let config = format!(
             r#"{{
                 "issuer": "{ISSUER}",
                 "directory": "directory.json",
-                "tokens": {{ "algorithm": "{own}", "keys": "ephemeral" }},
+                "tokens": {{ "algorithm": "{own}", "keys": ["own.jwk"] }},
                 "replay": {{ "cold_start": "accept" }},
                 "idps": [{{
                     "issuer": "https://acme.okta.example",
@@ -77,6 +79,7 @@ impl World {
         Ok(Self {
             idp: IdJagMinter::new("https://acme.okta.example", key),
             idp_jwk: public,
+            own_jwk,
             config,
             directory: format!(r#"{{"version":1,"people":[{}]}}"#, people.join(",")),
         })
@@ -93,8 +96,10 @@ impl World {
     ///
     /// A configuration that does not parse.
     pub fn engine(&self) -> Result<Exchange, Failure> {
-        let directory = self.directory.as_bytes();
-        let config = Config::parse("bench.json", &self.config, &mut |_| Ok(directory.to_vec()))?;
+        let config = Config::parse("bench.json", &self.config, &mut |name| {
+            let text = if name == "own.jwk" { &self.own_jwk } else { &self.directory };
+            Ok(text.as_bytes().to_vec())
+        })?;
         Ok(Exchange::builder(config).clock(|| NOW).build()?)
     }
 

@@ -42,13 +42,13 @@ pub(crate) struct Today<'s> {
 /// A token that is valid now: who presents it, and what they may do.
 ///
 /// A person is the triple of [`idp`](Self::idp), [`tenant`](Self::tenant) and [`subject`](Self::subject), never the
-/// subject alone.
+/// subject alone. A clone shares what this holds.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifiedToken {
     facts: Arc<Facts>,
-    /// The scope, then the groups.
-    granted: Texts,
+    /// The scope, then the groups, where they are not those that the token carries.
+    granted: Option<Arc<Texts>>,
 }
 
 /// What a token says. It never changes.
@@ -102,12 +102,15 @@ impl VerifiedToken {
 
     /// The scopes that the token carries and the policy still grants, separated by spaces. Never empty.
     pub fn scope(&self) -> &str {
-        self.granted.get(0)
+        self.granted.as_ref().map_or_else(|| self.facts.texts.get(SCOPE), |granted| granted.get(0))
     }
 
     /// The person's groups that a grant names today, at most 16.
     pub fn groups(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
-        self.granted.range(1..self.granted.len())
+        match &self.granted {
+            Some(granted) => granted.range(1..granted.len()),
+            None => self.facts.texts.range(self.facts.groups.clone()),
+        }
     }
 
     /// The resource that the token is for.
@@ -278,9 +281,15 @@ impl Facts {
         let scope = Scope::read(self.texts.get(SCOPE)).ok_or(GONE)?;
         let carried = connector.claimed(Some(scope)).map_err(|_| GONE)?;
         let scopes = narrow(carried, matching.scopes, None, &connector.scopes).map_err(|_| GONE)?;
-        let printed = if scopes == carried { None } else { Some(scopes.print(&connector.scopes)) };
-        let scope = printed.as_deref().unwrap_or(scope.as_str());
-        let granted = std::iter::once(scope).chain(matching.groups().iter().copied());
-        Ok(VerifiedToken { facts: Arc::clone(self), granted: Texts::of(granted).ok_or(GONE)? })
+        let as_carried =
+            scopes == carried && self.texts.range(self.groups.clone()).eq(matching.groups().iter().copied());
+        let granted = if as_carried {
+            None
+        } else {
+            let scope = scopes.print(&connector.scopes);
+            let granted = std::iter::once(&*scope).chain(matching.groups().iter().copied());
+            Some(Arc::new(Texts::of(granted).ok_or(GONE)?))
+        };
+        Ok(VerifiedToken { facts: Arc::clone(self), granted })
     }
 }

@@ -96,7 +96,7 @@ impl fmt::Debug for Issued {
             .field("expires_in_s", &self.expires_in_s)
             .field("scope", &self.scope())
             .field("resource", &self.resource())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -386,7 +386,7 @@ impl Exchange {
     ///
     /// Never answers from signature and expiry alone: see [`VerifiedToken`]. The first time costs one verification and
     /// about 1.5 us, later about 0.3 us.
-    pub fn verify(&self, token: &[u8], resource: &str) -> Result<Arc<VerifiedToken>, Refusal> {
+    pub fn verify(&self, token: &[u8], resource: &str) -> Result<VerifiedToken, Refusal> {
         with_workspace(|workspace| {
             let state = self.state.load();
             let today = state.today(self.now());

@@ -116,7 +116,9 @@ impl Unsigned {
                 + 1
                 + base64url::encoded_length(signature_length(key.algorithm())),
         );
-        before.iter().for_each(|before| text.push_str(before));
+        for before in before {
+            text.push_str(before);
+        }
         text.push_str(header);
         base64url::encode_append(claims, &mut text);
         Self { text, start }

@@ -20,15 +20,11 @@ impl<'a> Scope<'a> {
     /// `None` when `text` is empty or off-grammar.
     pub(crate) fn read(text: &'a str) -> Option<Self> {
         let bytes = text.as_bytes();
-        let allowed =
-            bytes.iter().fold(true, |all, b| all & matches!(b, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
-        let doubled = bytes
-            .iter()
-            .zip(bytes.iter().skip(1))
-            .fold(false, |any, (a, b)| any | (*a == b' ' && *b == b' '));
-        let ends = |byte: Option<&u8>| byte.is_none_or(|b| *b == b' ');
-        let well_formed = allowed && !doubled && !ends(bytes.first()) && !ends(bytes.last());
-        well_formed.then_some(Self(text))
+        let allowed = bytes.iter().all(|b| matches!(b, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+        let spaced = bytes.windows(2).any(|pair| pair == b"  ")
+            || bytes.first() == Some(&b' ')
+            || bytes.last() == Some(&b' ');
+        (allowed && !spaced && !bytes.is_empty()).then_some(Self(text))
     }
 
     /// As it was written.

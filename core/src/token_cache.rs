@@ -43,7 +43,7 @@ struct Entry {
     key: Arc<SigningKey>,
     facts: Arc<Facts>,
     generation: u64,
-    weighed: Result<Arc<VerifiedToken>, Reason>,
+    weighed: Result<VerifiedToken, Reason>,
 }
 
 impl TokenCache {
@@ -59,7 +59,7 @@ impl TokenCache {
         today: &Today<'_>,
         parser: &mut Parser,
         slot: &mut Slot,
-    ) -> Result<Arc<VerifiedToken>, Reason> {
+    ) -> Result<VerifiedToken, Reason> {
         if token.len() > today.max_bytes {
             return Err(Reason::TokenMalformed);
         }
@@ -87,10 +87,10 @@ impl TokenCache {
         today: &Today<'_>,
         parser: &mut Parser,
         slot: &mut Slot,
-    ) -> Result<Result<Arc<VerifiedToken>, Reason>, Reason> {
+    ) -> Result<Result<VerifiedToken, Reason>, Reason> {
         let (facts, key) = Facts::read(token, today, parser, slot)?;
         let facts = Arc::new(facts);
-        let weighed = facts.weigh(today).map(Arc::new);
+        let weighed = facts.weigh(today);
         if let Some(shard) = self.shard(hash) {
             shard.lock().remember(Entry {
                 hash,
@@ -117,7 +117,7 @@ impl Shard {
         hash: u64,
         token: &[u8],
         today: &Today<'_>,
-    ) -> Option<Result<Arc<VerifiedToken>, Reason>> {
+    ) -> Option<Result<VerifiedToken, Reason>> {
         let same = |entry: &Entry| entry.hash == hash && entry.facts.token().as_bytes() == token;
         if let Some(entry) = self.young.find_mut(hash, same) {
             if entry.refresh(today) {
@@ -165,7 +165,7 @@ impl Entry {
         if !today.keys.holds(&self.key) {
             return false;
         }
-        self.weighed = self.facts.weigh(today).map(Arc::new);
+        self.weighed = self.facts.weigh(today);
         self.generation = today.generation;
         true
     }
