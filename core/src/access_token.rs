@@ -281,8 +281,8 @@ impl Facts {
         let scope = Scope::read(self.texts.get(SCOPE)).ok_or(GONE)?;
         let carried = connector.claimed(Some(scope)).map_err(|_| GONE)?;
         let scopes = narrow(carried, matching.scopes, None, &connector.scopes).map_err(|_| GONE)?;
-        let as_carried =
-            scopes == carried && self.texts.range(self.groups.clone()).eq(matching.groups().iter().copied());
+        let as_carried = scopes.names(&connector.scopes).eq(scope.as_str().split(' '))
+            && self.texts.range(self.groups.clone()).eq(matching.groups().iter().copied());
         let granted = if as_carried {
             None
         } else {

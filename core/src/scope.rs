@@ -87,14 +87,17 @@ impl ScopeSet {
     /// The same, in place of what `out` holds.
     pub(crate) fn print_into(self, vocabulary: &[String], out: &mut String) {
         out.clear();
-        for (at, name) in vocabulary.iter().enumerate() {
-            if self.contains(at) {
-                if !out.is_empty() {
-                    out.push(' ');
-                }
-                out.push_str(name);
+        for name in self.names(vocabulary) {
+            if !out.is_empty() {
+                out.push(' ');
             }
+            out.push_str(name);
         }
+    }
+
+    /// The scopes in the connector's order.
+    pub(crate) fn names(self, vocabulary: &[String]) -> impl Iterator<Item = &str> {
+        vocabulary.iter().enumerate().filter(move |(at, _)| self.contains(*at)).map(|(_, name)| name.as_str())
     }
 }
 
