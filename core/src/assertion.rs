@@ -192,7 +192,7 @@ impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
         if audience != rules.issuer && !rules.audience_aliases.iter().any(|alias| alias == audience) {
             return Err(Reason::AudienceMismatch);
         }
-        let expires_at = rules.check_time(&claims, idp.max_lifetime_s)?;
+        let expires_at = rules.check_time(&claims, idp)?;
 
         let subject = claims.subject()?;
         event.subject = subject;
@@ -321,7 +321,8 @@ impl<'s> Rules<'s> {
     }
 
     /// The times (RFC 7523 section 3, rules 4 to 6), with our leeway. Returns `exp`.
-    fn check_time(&self, claims: &Claims<'_, '_>, max_lifetime_s: i64) -> Result<i64, Reason> {
+    fn check_time(&self, claims: &Claims<'_, '_>, idp: &Idp) -> Result<i64, Reason> {
+        let max_lifetime_s = idp.max_lifetime_s;
         let (expires, issued) = (claims.expires()?, claims.issued()?);
         let not_before = claims.not_before()?;
         let latest = self.now.saturating_add(self.limits.leeway_s);
@@ -342,7 +343,9 @@ impl<'s> Rules<'s> {
         if earliest.saturating_sub(issued.floor()) > max_lifetime_s {
             return Err(Reason::TooOld);
         }
-        if self.began.is_some_and(|began| issued.floor() < began.saturating_sub(self.limits.leeway_s)) {
+        // Where an assertion may be used again, nothing was forgotten.
+        let began = self.began.filter(|_| idp.single_use);
+        if began.is_some_and(|began| issued.floor() < began.saturating_sub(self.limits.leeway_s)) {
             return Err(Reason::IssuedBeforeStart);
         }
         Ok(expires.floor())

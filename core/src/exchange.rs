@@ -232,7 +232,7 @@ impl Builder {
         let replay = self.replay.unwrap_or_else(|| Box::new(MemoryReplay::new(self.config.replay.max_bytes)));
         let now = self.clock.now();
         Ok(Exchange {
-            state: Snapshot::new(State::new(self.config, self.record)?),
+            state: Snapshot::new(State::new(self.config, self.record, None)?),
             replay,
             clock: self.clock,
             seen: Monotone::new(now),
@@ -427,19 +427,21 @@ impl Exchange {
             let idps: Vec<_> = state.keyring.idps().collect();
             let clients: Vec<_> = state.clients.all().collect();
             let connectors = config::parse_policy(file, text, &idps, &clients)?;
+            let warnings = config::policy_warnings(&state.server.file, state.keyring.idps(), &connectors);
             Ok(State {
-                policy: Arc::new(Policy::compile(file, text.as_bytes(), &connectors)),
+                policy: Arc::new(Policy::compile(file, text.as_bytes(), &connectors, warnings)),
                 ..state.next()
             })
         })
     }
 
     /// Replaces everything that the configuration names but the single-use store. What the configuration leaves to the
-    /// host stays: keys that were put for an IdP, a directory that was put, and revocations.
+    /// host stays: keys that were put for an IdP, a directory that was put, and revocations; so does a signing key that
+    /// is `"ephemeral"` before and after.
     pub fn reload(&self, config: Config) -> Result<(), Error> {
         self.state.update(|state| {
             let keeps_directory = config.directory.is_none();
-            let next = State::new(config, Arc::clone(&state.server.record))?;
+            let next = State::new(config, Arc::clone(&state.server.record), Some(&state.server))?;
             Ok(State {
                 generation: state.generation.wrapping_add(1),
                 revoked: Arc::clone(&state.revoked),
@@ -474,7 +476,8 @@ impl Exchange {
 
     /// What the configuration allows and still deserves a look.
     pub fn warnings(&self) -> Vec<String> {
-        self.state.load().server.warnings.clone()
+        let state = self.state.load();
+        [&state.server.warnings, state.policy.warnings()].concat()
     }
 
     /// Counters and sizes.
@@ -497,6 +500,11 @@ impl Exchange {
     /// `now`, or the latest time that was seen.
     pub(crate) fn at_least(&self, now: i64) -> i64 {
         self.seen.at_least(now)
+    }
+
+    /// The same without taking note of `now`: for what is only asked.
+    pub(crate) fn peek(&self, now: i64) -> i64 {
+        self.seen.peek(now)
     }
 
     pub(crate) fn load(&self) -> Loaded<State> {

@@ -94,9 +94,10 @@ pub struct Scopes {
 }
 
 impl Exchange {
-    /// Explains what [`exchange`](Self::exchange) would answer at `now`, in seconds since 1970.
+    /// Explains what [`exchange`](Self::exchange) would answer at `now`, in seconds since 1970. Spends nothing, records
+    /// nothing, and leaves the engine's time as it is.
     pub fn explain(&self, request: &Request<'_>, now: i64) -> Explanation {
-        let now = self.at_least(now);
+        let now = self.peek(now);
         let state = self.load();
         let mut workspace = Workspace::default();
         let Workspace { parser, slot, .. } = &mut workspace;
@@ -225,9 +226,13 @@ impl<'v> View<'v, '_> {
 
     fn explanation(&self, verdict: Result<String, Refusal>, remedy: Option<String>) -> Explanation {
         let groups = self.groups();
-        let (rules, scopes) = self.connector().map_or((Vec::new(), None), |connector| {
+        let (rules, mut scopes) = self.connector().map_or((Vec::new(), None), |connector| {
             (self.rules(connector, &groups), self.scopes(connector, &groups))
         });
+        if let (Ok(granted), Some(scopes)) = (&verdict, &mut scopes) {
+            // Of more groups than a token carries, some may give nothing.
+            scopes.granted.clone_from(granted);
+        }
         Explanation {
             verdict,
             checks: Vec::new(),
@@ -428,7 +433,9 @@ const fn general_remedy(reason: Reason) -> &'static str {
         }
         Reason::Blocked => "lift the block",
         Reason::TenantMismatch => "add the tenant to the IdP's `tenants`",
-        Reason::ProofRequired => "present it with a DPoP proof at the token endpoint",
+        Reason::ProofRequired | Reason::ConnectorProofRequired => {
+            "present it with a DPoP proof at the token endpoint"
+        }
         Reason::ReplayUnavailable => "raise `replay.max_bytes`, or wait until entries expire",
         Reason::RecordUnavailable => "make room for the record",
         _ => "have the IdP issue an assertion as the specification has it",

@@ -75,7 +75,7 @@ impl<'p, 's: 'i, 'i> Grant<'p, 's, 'i> {
             return Err(Reason::Blocked);
         }
         if connector.require_dpop {
-            return Err(Reason::ProofRequired);
+            return Err(Reason::ConnectorProofRequired);
         }
         let claimed = connector.claimed(assertion.scope)?;
 
@@ -101,7 +101,10 @@ impl<'p, 's: 'i, 'i> Grant<'p, 's, 'i> {
         }
         let mut scopes = narrow(claimed, matching.scopes, asked.scope, &connector.scopes)?;
         if matching.overflows() {
-            connector.carry(&mut matching, issuer, tenant, groups(), scopes, kinds().collect());
+            // Those first that only the token will tell.
+            let told = |group: &&str| !from_directory.clone().any(|listed| listed == *group);
+            let order = from_claim.clone().into_iter().flatten().filter(told).chain(from_directory.clone());
+            connector.carry(&mut matching, issuer, tenant, order, scopes, kinds().collect());
             if let Some(claim) = from_claim {
                 // `verify` asks the directory again and knows of the claim what the token carries: nothing is granted
                 // that it would not find.

@@ -12,7 +12,7 @@ use crate::json_writer::JsonWriter;
 use crate::mark::mark;
 
 /// Objects and arrays within each other, at most.
-const MAX_DEPTH: usize = 16;
+pub(crate) const MAX_DEPTH: u8 = 16;
 /// Members of one object, at most.
 const MAX_MEMBERS: usize = 256;
 /// Objects up to this size are checked for duplicates name by name, larger ones by sorting.
@@ -34,7 +34,7 @@ pub(crate) struct Parser(Buffers);
 
 impl Default for Parser {
     fn default() -> Self {
-        Self(Buffers::with_max_depth(2048, MAX_DEPTH))
+        Self(Buffers::with_max_depth(2048, usize::from(MAX_DEPTH)))
     }
 }
 

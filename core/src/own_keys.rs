@@ -6,6 +6,7 @@ use crate::alg::Algorithm;
 use crate::key::SigningKey;
 
 /// The keys that `tokens.keys` names. Never empty.
+#[derive(Clone)]
 pub(crate) struct OwnKeys {
     first: Arc<SigningKey>,
     further: Vec<Arc<SigningKey>>,

@@ -28,6 +28,7 @@ pub(crate) struct Policy {
     by_resource: HashMap<Arc<str>, usize>,
     /// The only resource of the only enabled connector.
     sole: Option<Arc<str>>,
+    warnings: Vec<String>,
 }
 
 /// One connector.
@@ -115,8 +116,13 @@ impl<'p, 'g> Matching<'p, 'g> {
 }
 
 impl Policy {
-    /// Compiles what the text said. `text` is what the digest is taken of.
-    pub(crate) fn compile(file: &str, text: &[u8], connectors: &[config::Connector]) -> Self {
+    /// Compiles what the text said. `text` is what the digest is taken of, `warnings` what it deserves a look for.
+    pub(crate) fn compile(
+        file: &str,
+        text: &[u8],
+        connectors: &[config::Connector],
+        warnings: Vec<String>,
+    ) -> Self {
         let connectors: Vec<Connector> = connectors.iter().map(Connector::compile).collect();
         let mut by_resource = HashMap::new();
         for (at, connector) in connectors.iter().enumerate() {
@@ -135,7 +141,13 @@ impl Policy {
             connectors,
             by_resource,
             sole,
+            warnings,
         }
+    }
+
+    /// What it deserves a look for.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The SHA-256 of the text, in hexadecimal.

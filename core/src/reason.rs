@@ -265,7 +265,7 @@ reasons! {
     ActMalformed = "act_malformed", Claims, InvalidGrant;
     /// `act` is nested deeper than `limits.max_act_depth`
     ActTooDeep = "act_too_deep", Claims, InvalidGrant;
-    /// the assertion or the connector asks for a proof of possession and none was given, or its method is unknown
+    /// the assertion asks for a proof of possession and none was given, or its method is unknown
     ProofRequired = "proof_required", Claims, InvalidGrant;
     /// `authorization_details` is not an array of objects with a `type`
     AuthorizationDetailsMalformed = "authorization_details_malformed", Claims, InvalidGrant;
@@ -307,6 +307,8 @@ reasons! {
     ConnectorNotEnabled = "connector_not_enabled", Connector, AccessDenied;
     /// this client may not use this connector
     ClientConnectorNotAllowed = "client_connector_not_allowed", Connector, UnauthorizedClient;
+    /// the connector asks for a proof of possession and none was given
+    ConnectorProofRequired = "connector_proof_required", Connector, InvalidGrant;
     /// the person, client, connector or issuer is blocked
     Blocked = "blocked", Connector, AccessDenied;
     /// `scope` names nothing that the connector has

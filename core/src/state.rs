@@ -35,25 +35,42 @@ pub(crate) struct State {
 /// What the configuration says of this server itself, and the record that it keeps.
 pub(crate) struct Server {
     pub(crate) record: Arc<dyn Record>,
+    /// What the configuration is called in warnings.
+    pub(crate) file: String,
     pub(crate) issuer: String,
     pub(crate) tenants: Vec<String>,
     pub(crate) limits: Limits,
     pub(crate) compat: Compat,
     pub(crate) refuses_older: bool,
     pub(crate) keys: OwnKeys,
+    /// Whether they were made at start and are kept nowhere.
+    ephemeral: bool,
     pub(crate) minter: Minter,
+    /// Those that no policy changes; [`Policy`] has the others.
     pub(crate) warnings: Vec<String>,
 }
 
 impl State {
-    /// The first generation, out of a validated configuration.
-    pub(crate) fn new(config: Config, record: Arc<dyn Record>) -> Result<Self, Error> {
+    /// The first generation, out of a validated configuration. A key that is kept nowhere is taken from the server
+    /// `before`, so that its tokens stay valid.
+    pub(crate) fn new(
+        mut config: Config,
+        record: Arc<dyn Record>,
+        before: Option<&Server>,
+    ) -> Result<Self, Error> {
         let no_keys = || Error::new("", None, "tokens.keys", "there is no key to sign with");
-        let warnings = config.warnings().to_vec();
-        let policy = Policy::compile(&config.policy_file, &config.policy_text, &config.connectors);
-        let keys = OwnKeys::new(config.tokens.keys).ok_or_else(no_keys)?;
-        let minter =
-            Minter::new(&config.issuer, Arc::clone(keys.signer()), config.tokens.ttl_s, config.tokens.email);
+        let (warnings, of_policy) = config.split_warnings();
+        let policy = Policy::compile(&config.policy_file, &config.policy_text, &config.connectors, of_policy);
+        let tokens = config.tokens;
+        let kept = before
+            .filter(|before| before.ephemeral && tokens.ephemeral)
+            .map(|before| &before.keys)
+            .filter(|keys| keys.signer().algorithm() == tokens.algorithm);
+        let keys = match kept {
+            Some(keys) => keys.clone(),
+            None => OwnKeys::new(tokens.keys).ok_or_else(no_keys)?,
+        };
+        let minter = Minter::new(&config.issuer, Arc::clone(keys.signer()), tokens.ttl_s, tokens.email);
         Ok(Self {
             generation: 1,
             clients: Arc::new(Clients::new(config.clients)),
@@ -63,12 +80,14 @@ impl State {
             revoked: Arc::default(),
             server: Arc::new(Server {
                 record,
+                file: config.file,
                 issuer: config.issuer,
                 tenants: config.tenants,
                 limits: config.limits,
                 compat: config.compat,
                 refuses_older: config.replay.cold_start == ColdStart::RefuseOlder,
                 keys,
+                ephemeral: tokens.ephemeral,
                 minter,
                 warnings,
             }),

@@ -158,27 +158,6 @@ fn id_jag<'a>(groups: &'a [&'a str], tenant: Option<&'a str>, further: &'a str) 
 }
 
 #[test]
-fn what_is_granted_to_many_groups_is_granted_when_the_token_comes_back() {
-    let key = Arc::new(key());
-    let readers: Vec<String> = (0..20).map(|reader| format!("r{reader}")).collect();
-    let jwks = format!(r#""jwks": {{ "keys": [{}] }}"#, key.public_jwk().unwrap());
-    let grants = format!(
-        r#"[{{ "groups": {readers:?}, "scopes": ["chat.read"] }}, {{ "groups": ["w"], "scopes": ["chat.write"] }}]"#
-    );
-    let engine = engine(claimed(&jwks, &grants));
-    let mut groups: Vec<&str> = readers.iter().map(String::as_str).collect();
-    groups.push("w");
-    for scope in [None, Some("chat.write")] {
-        let assertion = IdJagMinter::new(IDP, Arc::clone(&key)).mint(&id_jag(&groups, None, "")).unwrap();
-        let issued = engine.exchange(&Request { scope, ..request(&assertion) }).unwrap();
-        let who = engine.verify(issued.access_token().as_bytes(), RESOURCE).unwrap();
-        assert_eq!(who.scope(), issued.scope());
-        assert_eq!(issued.scope(), scope.unwrap_or("chat.read chat.write"));
-        assert_eq!(who.groups().len(), 16);
-    }
-}
-
-#[test]
 fn a_tenant_and_a_type_of_details_end_when_they_are_struck_out() {
     let key = Arc::new(key());
     let tenants =
@@ -464,4 +443,57 @@ fn every_exchange_leaves_a_record_and_without_one_nothing_leaves() {
     book.lost.store(true, Ordering::Relaxed);
     let pending = house.engine.decide(&request(&house.assertion(&house.idp, "ada")), house.now()).unwrap();
     assert_eq!(pending.finish().unwrap_err().reason(), Reason::RecordUnavailable);
+}
+
+#[test]
+fn an_explanation_leaves_the_time_as_it_is() {
+    let house = House::plain();
+    let issued = house.exchange("ada").unwrap();
+    let fresh = house.assertion(&house.idp, "ada");
+    let tomorrow = house.engine.explain(&request(&fresh), NOW + 86_400);
+    assert_eq!(tomorrow.verdict.unwrap_err().reason(), Reason::Expired);
+    assert!(house.verify(&issued).is_ok() && house.engine.exchange(&request(&fresh)).is_ok());
+}
+
+#[test]
+fn a_key_that_is_kept_nowhere_outlives_a_reload() {
+    let key = Arc::new(key());
+    let config = |algorithm: &str| {
+        let jwk = key.public_jwk().unwrap();
+        let text = format!(
+            r#"{{
+                "issuer": "{US}", "tokens": {{ "algorithm": "{algorithm}", "keys": "ephemeral" }},
+                "idps": [{{ "issuer": "{IDP}", "jwks": {{ "keys": [{jwk}] }} }}],
+                "clients": [{{ "id": "agent", "auth": "none", "connectors": ["chat"] }}],
+                "policy": "policy.toml"
+            }}"#
+        );
+        Config::parse("idjag.json", &text, &mut |_| Ok(POLICY.as_bytes().to_vec())).unwrap()
+    };
+    let engine = engine(config("EdDSA"));
+    let assertion = IdJagMinter::new(IDP, Arc::clone(&key)).mint(&id_jag(&["eng"], None, "")).unwrap();
+    let issued = engine.exchange(&request(&assertion)).unwrap();
+    let verify = || engine.verify(issued.access_token().as_bytes(), RESOURCE).map_err(Refusal::reason);
+    engine.reload(config("EdDSA")).unwrap();
+    assert!(verify().is_ok());
+    engine.reload(config("ES256")).unwrap();
+    assert_eq!(verify().unwrap_err(), Reason::TokenSignatureInvalid, "another algorithm is another key");
+}
+
+#[test]
+fn a_policy_that_is_put_brings_its_own_warnings() {
+    let key = key();
+    let jwks = format!(r#""jwks": {{ "keys": [{}] }}"#, key.public_jwk().unwrap());
+    let engine = engine(claimed(&jwks, "[]"));
+    let before = engine.warnings();
+    let planned = format!(
+        "{POLICY}[[connectors]]\nid = \"notes\"\nresource = \"https://mcp.notes.example/\"\nscopes = [\"n\"]\nstate = \"planned\"\n"
+    );
+    engine.put_policy("policy.toml", &planned).unwrap();
+    let told: Vec<String> =
+        engine.warnings().into_iter().filter(|warning| !before.contains(warning)).collect();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("enabling a second connector (`notes`) takes that default away"), "{told:?}");
+    engine.put_policy("policy.toml", POLICY).unwrap();
+    assert_eq!(engine.warnings(), before);
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use idjag::{Exchange, IdJag, IdJagMinter, Request, SigningKey};
+use idjag::{
+    Claim, Claimed, Exchange, IdJag, IdJagMinter, ReplayKey, ReplayStats, ReplayStore, Request, SigningKey,
+};
 use idjag_tests::{SetClock, Table, World, vectors};
 
 const THREADS: usize = 8;
@@ -114,4 +116,44 @@ fn a_full_store_refuses_with_503_and_forgets_nothing() {
     // Entries are kept until two leeways after `exp`; then there is room again.
     clock.set(NOW + 300 + 2 * 30 + 1);
     assert!(exchange(&mint(NOW + 361)).is_ok());
+}
+
+/// A store that is out of reach.
+struct Down;
+
+impl ReplayStore for Down {
+    fn claim(&self, _: &[Claim], _: i64, out: &mut [Claimed]) {
+        out.fill(Claimed::Unavailable);
+    }
+
+    fn seen(&self, _: &ReplayKey, _: i64) -> Claimed {
+        Claimed::Unavailable
+    }
+
+    fn stats(&self) -> ReplayStats {
+        ReplayStats { entries: 0, bytes: 0, max_bytes: 0 }
+    }
+}
+
+#[test]
+fn a_store_that_is_down_refuses_with_503_whatever_may_be_reused() {
+    let table = Table::read(&vectors().join("cases")).unwrap();
+    let case = table.case("granted-rs256").unwrap();
+    let assertion = table.text(case.assertion.as_ref().unwrap(), &|_| None).unwrap();
+    let client_id = case.client_id.as_deref().unwrap();
+    let request = Request { assertion: assertion.as_bytes(), client_id, ..Request::default() };
+    for world in [case.world.as_str(), "reusable"] {
+        let config = World::read(world).unwrap().config().unwrap();
+        let clock = SetClock::new(case.now);
+        let engine = Exchange::builder(config).clock(clock).replay(Box::new(Down)).build().unwrap();
+        let answers =
+            engine.exchange_many(&[request, request]).into_iter().chain([engine.exchange(&request)]);
+        for answer in answers {
+            let refusal = answer.unwrap_err();
+            assert_eq!((refusal.slug(), refusal.http_status()), ("replay_unavailable", 503), "{world}");
+            assert_eq!(refusal.oauth_error().as_str(), "temporarily_unavailable");
+        }
+        let explained = engine.explain(&request, case.now).verdict.unwrap_err();
+        assert_eq!(explained.slug(), "replay_unavailable");
+    }
 }

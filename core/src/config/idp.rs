@@ -146,6 +146,11 @@ impl Idp {
             (SubjectKind::Sub | SubjectKind::AudSub, Some(field)) if !saml_issuers.is_empty() => {
                 inputs.warn(&field.error("has no effect without `subject = \"sub_id\"`"));
             }
+            (SubjectKind::SubId, Some(field)) if saml_issuers.len() > 1 => {
+                inputs.warn(&field.error(
+                    "people of these are looked up by their name identifier alone: the same one of two of them is one person",
+                ));
+            }
             _ => {}
         }
         let single_use = section.boolean("single_use", true)?;

@@ -35,6 +35,8 @@ use crate::error::Error;
 /// A whole configuration, validated.
 #[derive(Debug)]
 pub struct Config {
+    /// What the text is called in errors.
+    pub(crate) file: String,
     /// Our issuer identifier (RFC 8414), compared byte for byte.
     pub(crate) issuer: String,
     /// Our own tenants; empty: `aud_tenant` is not looked at.
@@ -55,6 +57,8 @@ pub struct Config {
     pub(crate) policy_text: Vec<u8>,
     pub(crate) directory: Option<Directory>,
     warnings: Vec<String>,
+    /// How many of them, the last, come of the policy and the IdPs together.
+    of_policy: usize,
 }
 
 impl Config {
@@ -125,15 +129,25 @@ impl Config {
             policy_file: policy.file,
             policy_text: policy.text,
             warnings: inputs.warnings,
+            of_policy: 0,
+            file: name.to_owned(),
         };
-        let of_defaults = default_resource_warnings(name, &config.idps, &config.connectors);
-        config.warnings.extend(of_defaults);
+        let of_policy = policy_warnings(name, config.idps.iter(), &config.connectors);
+        config.of_policy = of_policy.len();
+        config.warnings.extend(of_policy);
         Ok(config)
     }
 
     /// What is allowed and still deserves a look: each names its place.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// The warnings that stay when another policy is put, and those that come of this one.
+    pub(crate) fn split_warnings(&mut self) -> (Vec<String>, Vec<String>) {
+        let mut lasting = std::mem::take(&mut self.warnings);
+        let of_policy = lasting.split_off(lasting.len().saturating_sub(self.of_policy));
+        (lasting, of_policy)
     }
 
     /// The ids of the enabled connectors whose `review_by` lies before the UTC date of `now`, in seconds since 1970.
@@ -182,7 +196,18 @@ impl Policy {
         client_ids: &[String],
         inputs: &mut Inputs<'_>,
     ) -> Result<Self, Error> {
-        let (key, field) = root.exactly_one(&["policy", "connectors"])?;
+        let Some((key, field)) = root.at_most_one(&["policy", "connectors"])? else {
+            inputs.warn(
+                &root.error(
+                    "no connector is written down, so nothing is on: neither `policy` nor `connectors`",
+                ),
+            );
+            return Ok(Self {
+                connectors: Vec::new(),
+                file: root.file().to_owned(),
+                text: text.as_bytes().to_vec(),
+            });
+        };
         if key == "connectors" {
             return Ok(Self {
                 connectors: policy_text::read_connectors(root, idps, client_ids)?,
@@ -226,7 +251,11 @@ fn directory(root: &Section<'_>, idps: &[Idp], inputs: &mut Inputs<'_>) -> Resul
 
 /// Warnings about what assertions without `resource` are for: a default that nothing serves, and the only resource of
 /// the only enabled connector, which stops being the default when another one is enabled.
-fn default_resource_warnings(file: &str, idps: &[Idp], connectors: &[Connector]) -> Vec<String> {
+pub(crate) fn policy_warnings<'a>(
+    file: &str,
+    idps: impl Iterator<Item = &'a Idp>,
+    connectors: &[Connector],
+) -> Vec<String> {
     let mut enabled = connectors.iter().filter(|connector| connector.state == State::Enabled);
     let only = match (enabled.next(), enabled.next()) {
         (Some(only), None) => only.resources.as_slice(),
@@ -250,5 +279,5 @@ fn default_resource_warnings(file: &str, idps: &[Idp], connectors: &[Connector])
         };
         Some(Error::new(file, Some(idp.line), "", message).to_string())
     };
-    idps.iter().filter(|idp| idp.enabled).filter_map(warning).collect()
+    idps.filter(|idp| idp.enabled).filter_map(warning).collect()
 }

@@ -97,14 +97,20 @@ impl<'a> Section<'a> {
 
     /// Which of `keys` is there, when exactly one has to be.
     pub(super) fn exactly_one(&self, keys: KeyNames) -> Result<(&'static str, Field<'a>), Error> {
+        let required = || self.error(format!("exactly one of these is required: {}", keys.join(", ")));
+        self.at_most_one(keys)?.ok_or_else(required)
+    }
+
+    /// Which of `keys` is there, when no two may be.
+    pub(super) fn at_most_one(&self, keys: KeyNames) -> Result<Option<(&'static str, Field<'a>)>, Error> {
         let mut found = keys.iter().filter_map(|key| Some((*key, self.optional(key)?)));
-        match (found.next(), found.next()) {
-            (Some(one), None) => Ok(one),
+        let first = found.next();
+        match (first.as_ref(), found.next()) {
             (Some((first, _)), Some((_, second))) => Err(second.error(format!(
                 "stands beside `{first}`; exactly one of these is allowed: {}",
                 keys.join(", ")
             ))),
-            (None, _) => Err(self.error(format!("exactly one of these is required: {}", keys.join(", ")))),
+            _ => Ok(first),
         }
     }
 

@@ -10,6 +10,7 @@ use super::reader::{Field, Section};
 use super::uri;
 use crate::alg::Algorithm;
 use crate::error::Error;
+use crate::json::MAX_DEPTH;
 use crate::key::SigningKey;
 use crate::reason::OAuthError;
 
@@ -50,6 +51,8 @@ pub(crate) struct Tokens {
     pub(crate) ttl_s: i64,
     /// The first signs; all verify. Never empty.
     pub(crate) keys: Vec<SigningKey>,
+    /// Whether they were made now and are kept nowhere.
+    pub(crate) ephemeral: bool,
     /// Whether a token carries the person's email address.
     pub(crate) email: bool,
 }
@@ -72,6 +75,7 @@ impl Tokens {
         Ok(Self {
             algorithm,
             ttl_s: section.integer("ttl_s", 1..=86_400, 3600)?,
+            ephemeral: matches!(&keys.node().value, Value::String(_)),
             keys: signing_keys(&keys, algorithm, inputs)?,
             email: section.boolean("email", false)?,
         })
@@ -139,6 +143,9 @@ pub(crate) struct Limits {
 /// `max_lifetime_s`, here and for one IdP.
 pub(super) const LIFETIME_S: std::ops::RangeInclusive<i64> = 1..=3600;
 
+/// `act` and the object around it are all that JSON may nest.
+const MAX_ACT_DEPTH: i64 = MAX_DEPTH as i64 - 1;
+
 impl Limits {
     /// Reads `limits`.
     pub(super) fn read(root: &Section<'_>) -> Result<Self, Error> {
@@ -162,7 +169,7 @@ impl Limits {
             max_lifetime_s: section.integer("max_lifetime_s", LIFETIME_S, 300)?,
             max_assertion_bytes: size("max_assertion_bytes", 256..=1_048_576, 16_384)?,
             max_body_bytes: size("max_body_bytes", 1024..=16_777_216, 65_536)?,
-            max_act_depth: size("max_act_depth", 0..=32, 5)?,
+            max_act_depth: size("max_act_depth", 0..=MAX_ACT_DEPTH, 5)?,
             max_jti_chars: size("max_jti_chars", 16..=1024, 256)?,
         };
         if limits.max_body_bytes < limits.max_assertion_bytes {

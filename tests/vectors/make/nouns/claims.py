@@ -118,7 +118,7 @@ def _proofs_and_details() -> None:
     ):
         refused(f"cnf-{name}", "row 63, 65; RFC 7800 section 3", "proof_required", f"`cnf` is {name}",
                 claim={"cnf": value})
-    refused("proof-for-everyone", "row 66; draft section 8.6", "proof_required",
+    refused("proof-for-everyone", "row 66; draft section 8.6", "connector_proof_required",
             "a connector that asks for proofs", world="proof-for-everyone", assertion=of("granted-rs256"))
     origin = "row 67; RFC 9396 section 2"
     details = [{"type": "chat_channel", "channel": "general"}]
