@@ -8,6 +8,8 @@ SECONDS ?= 20
 TARGETS ?= exchange never_forged batch_equals_single config jwks directory
 
 PARTS := rust ring
+# Parts of what is not here yet: leaving them out is said, and changes nothing.
+LATER := python c net
 RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 RING := --locked --no-default-features --features ring
@@ -46,8 +48,8 @@ deps: need-rust need-tools ## install what the tests need beside cargo and cc: c
 	$(CARGO) fetch --locked --manifest-path fuzz/Cargo.toml
 
 test: need-rust ## every test; SKIP=ring leaves a part out
-	@for part in $(skipped); do case " $(PARTS) " in *" $$part "*) ;; \
-	    *) echo "SKIP: there is no part \`$$part\`; parts: $(PARTS)" >&2; exit 2;; esac; done
+	@for part in $(skipped); do case " $(PARTS) $(LATER) " in *" $$part "*) ;; \
+	    *) echo "SKIP: there is no part \`$$part\`; parts: $(PARTS), and later $(LATER)" >&2; exit 2;; esac; done
 	@for part in $(filter-out $(skipped),$(PARTS)); do \
 	    echo "== test-$$part"; $(MAKE) --no-print-directory test-$$part || exit; done
 	@[ -z "$(skipped)" ] || echo "SKIPPED, so not everything was tested: $(skipped)"
