@@ -17,7 +17,6 @@ use crate::grant::{Book, groups_listed};
 use crate::json::{Document, Memory, PADDING, Parser};
 use crate::json_writer::JsonWriter;
 use crate::jws::Compact;
-use crate::key::SigningKey;
 use crate::keyring::Keyring;
 use crate::mint::TYP;
 use crate::own_keys::OwnKeys;
@@ -30,6 +29,7 @@ use crate::texts::Texts;
 /// Everything that a token is weighed against.
 pub(crate) struct Today<'s> {
     pub(crate) generation: u64,
+    pub(crate) reading: u64,
     pub(crate) issuer: &'s str,
     pub(crate) max_bytes: usize,
     pub(crate) keys: &'s OwnKeys,
@@ -176,7 +176,7 @@ impl Facts {
         today: &Today<'_>,
         parser: &mut Parser,
         slot: &mut Slot,
-    ) -> Result<(Self, Arc<SigningKey>), Reason> {
+    ) -> Result<Self, Reason> {
         let presented =
             Presented::read(token, TYP, today.max_bytes, parser, slot).map_err(|_| Reason::TokenMalformed)?;
         let header = presented.header();
@@ -191,8 +191,7 @@ impl Facts {
         if claims.is_bound_to_a_key() {
             return Err(Reason::TokenProofRequired);
         }
-        let facts = Self::copy(token, &claims, today).map_err(|_| Reason::TokenMalformed)?;
-        Ok((facts, Arc::clone(key)))
+        Self::copy(token, &claims, today).map_err(|_| Reason::TokenMalformed)
     }
 
     fn copy(token: &[u8], claims: &Claims<'_, '_>, today: &Today<'_>) -> Result<Self, Reason> {

@@ -89,8 +89,9 @@ impl Directory {
         }
     }
 
-    /// The person, where listed. Allocates nothing; exact bytes, no case folding.
-    pub(crate) fn lookup(&self, issuer: &str, tenant: Option<&str>, subject: &str) -> Option<Person<'_>> {
+    /// The person, where listed. Allocates nothing; exact bytes, no case folding. Takes some tens of nanoseconds, and
+    /// about three reads of memory that is not near in a directory of millions.
+    pub fn lookup(&self, issuer: &str, tenant: Option<&str>, subject: &str) -> Option<Person<'_>> {
         let realm = self.realm(issuer, tenant)?;
         let hash = self.person_hash(realm, subject.as_bytes());
         let bucket = bucket(hash, self.buckets.len().saturating_sub(1));
@@ -170,17 +171,18 @@ impl fmt::Debug for Directory {
 }
 
 /// What the directory says about one person.
-#[derive(Clone)]
-pub(crate) struct Person<'a> {
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Person<'a> {
     /// False: listed, but without access to anything.
-    pub(crate) active: bool,
+    pub active: bool,
     /// The person's groups, each once, in the order of the source.
-    pub(crate) groups: Groups<'a>,
+    pub groups: Groups<'a>,
 }
 
 /// Names of groups, borrowed from the directory.
-#[derive(Clone)]
-pub(crate) struct Groups<'a> {
+#[derive(Clone, Debug)]
+pub struct Groups<'a> {
     directory: &'a Directory,
     numbers: std::slice::Iter<'a, [u8; 4]>,
 }

@@ -436,20 +436,21 @@ impl Exchange {
     }
 
     /// Replaces everything that the configuration names but the single-use store. What the configuration leaves to the
-    /// host stays: keys that were put for an IdP, a directory that was put, and revocations; so does a signing key that
-    /// is `"ephemeral"` before and after.
+    /// host stays: keys that were put for an IdP, a directory or a policy that was put, and revocations; so does a
+    /// signing key that is `"ephemeral"` before and after.
     pub fn reload(&self, config: Config) -> Result<(), Error> {
         self.state.update(|state| {
-            let keeps_directory = config.directory.is_none();
+            let (keeps_directory, keeps_policy) = (config.directory.is_none(), !config.names_policy);
             let next = State::new(config, Arc::clone(&state.server.record), Some(&state.server))?;
             Ok(State {
                 generation: state.generation.wrapping_add(1),
+                reading: state.reading.wrapping_add(1),
                 revoked: Arc::clone(&state.revoked),
                 keyring: next.keyring.with_keys_of(&state.keyring),
                 directory: if keeps_directory { Arc::clone(&state.directory) } else { next.directory },
                 server: next.server,
                 clients: next.clients,
-                policy: next.policy,
+                policy: if keeps_policy { Arc::clone(&state.policy) } else { next.policy },
             })
         })
     }

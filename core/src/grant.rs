@@ -101,16 +101,25 @@ impl<'p, 's: 'i, 'i> Grant<'p, 's, 'i> {
         }
         let mut scopes = narrow(claimed, matching.scopes, asked.scope, &connector.scopes)?;
         if matching.overflows() {
-            // Those first that only the token will tell.
-            let told = |group: &&str| !from_directory.clone().any(|listed| listed == *group);
-            let order = from_claim.clone().into_iter().flatten().filter(told).chain(from_directory.clone());
-            connector.carry(&mut matching, issuer, tenant, order, scopes, kinds().collect());
+            // `verify` asks the directory again, and knows of the claim what the token carries: that goes first, and
+            // nothing is granted that it would not find.
+            let listed = || from_directory.clone();
+            let named = |group: &&str| connector.names(group, issuer, tenant);
+            let claimed = from_claim.clone().into_iter().flatten().filter(named);
+            let told = claimed.filter(|group| !listed().any(|listed| listed == *group));
+            let candidates: Vec<&str> = told.chain(listed().filter(named)).collect();
+            let known = if from_claim.is_some() {
+                connector.matching(issuer, tenant, listed()).scopes
+            } else {
+                ScopeSet::EMPTY
+            };
+            let allowed = |kind: &&str| connector.allows_details(kind, issuer, tenant, listed());
+            let missing = kinds().filter(|kind| !allowed(kind)).collect();
+            connector.carry(&mut matching, issuer, tenant, &candidates, scopes.without(known), missing);
             if let Some(claim) = from_claim {
-                // `verify` asks the directory again and knows of the claim what the token carries: nothing is granted
-                // that it would not find.
                 let carried = matching.groups().iter().copied();
                 let carried = carried.filter(|group| claim.clone().any(|name| name == *group));
-                let found = || from_directory.clone().chain(carried.clone());
+                let found = || listed().chain(carried.clone());
                 scopes = narrow(scopes, connector.matching(issuer, tenant, found()).scopes, None, &[])?;
                 if !kinds().all(|kind| connector.allows_details(kind, issuer, tenant, found())) {
                     return Err(Reason::AuthorizationDetailsNotAllowed);

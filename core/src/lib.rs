@@ -119,7 +119,7 @@ mod token_cache;
 pub use access_token::VerifiedToken;
 pub use alg::Algorithm;
 pub use config::{Config, Date, State as ConnectorState};
-pub use directory::Directory;
+pub use directory::{Directory, Groups, Person};
 pub use error::Error;
 pub use exchange::{Builder, Exchange, Issued, Pending, Request, Stats};
 pub use explain::{Checked, Explanation, Outcome, Rule, Scopes};

@@ -30,11 +30,6 @@ impl OwnKeys {
         self.all().find(|key| key.kid() == kid && key.algorithm() == alg)
     }
 
-    /// Whether `key` is one of these very keys.
-    pub(crate) fn holds(&self, key: &Arc<SigningKey>) -> bool {
-        self.all().any(|ours| Arc::ptr_eq(ours, key))
-    }
-
     /// The JWK set of the public halves. A symmetric key has none.
     pub(crate) fn public_jwks(&self) -> String {
         let keys: Vec<String> = self.all().filter_map(|key| key.public_jwk()).collect();

@@ -249,33 +249,47 @@ impl Connector {
         matching
     }
 
-    /// Chooses anew which of `groups` a token carries where `matching` found too many: first those that give something
-    /// of `wanted` or allow one of `kinds` of `authorization_details`.
+    /// Whether a grant names `group`, of people of this IdP and tenant.
+    pub(crate) fn names(&self, group: &str, issuer: &str, tenant: Option<&str>) -> bool {
+        self.covering(group, issuer, tenant).next().is_some()
+    }
+
+    /// Chooses anew which groups a token carries where `matching` found too many: of `candidates`, one after the other,
+    /// the one that allows the most of `kinds` of `authorization_details` and gives the most of `missing`, as long as
+    /// one does; then any of them.
     #[cold]
     pub(crate) fn carry<'g>(
         &self,
         matching: &mut Matching<'_, 'g>,
         issuer: &str,
         tenant: Option<&str>,
-        groups: impl Iterator<Item = &'g str> + Clone,
-        wanted: ScopeSet,
+        candidates: &[&'g str],
+        mut missing: ScopeSet,
         mut kinds: Vec<&str>,
     ) {
         matching.matched_length = 0;
-        let mut missing = wanted;
-        for group in groups.clone() {
-            let covering = || self.covering(group, issuer, tenant);
-            let gives = covering().any(|grant| !(missing & grant.scopes).is_empty());
-            let allows = covering().any(|grant| kinds.iter().any(|kind| grant.allows(kind)));
-            if gives || allows {
-                matching.note(group);
-                missing = covering().fold(missing, |missing, grant| missing.without(grant.scopes));
-                kinds.retain(|kind| !covering().any(|grant| grant.allows(kind)));
-            }
-        }
-        groups.filter(|group| self.covering(group, issuer, tenant).next().is_some()).for_each(|group| {
+        while matching.matched_length < MAX_MATCHED {
+            let gain = |group: &str| {
+                let covering = || self.covering(group, issuer, tenant);
+                let allowed = kinds.iter().filter(|kind| covering().any(|grant| grant.allows(kind))).count();
+                let given = covering().fold(ScopeSet::EMPTY, |given, grant| given | grant.scopes);
+                (allowed, (given & missing).len())
+            };
+            let gains = candidates.iter().map(|group| (gain(group), *group));
+            // The first of the best.
+            let best = gains.reduce(|best, next| if next.0 > best.0 { next } else { best });
+            let Some((_, group)) = best.filter(|(gain, _)| *gain > (0, 0)) else {
+                break;
+            };
             matching.note(group);
-        });
+            missing = self
+                .covering(group, issuer, tenant)
+                .fold(missing, |missing, grant| missing.without(grant.scopes));
+            kinds.retain(|kind| !self.covering(group, issuer, tenant).any(|grant| grant.allows(kind)));
+        }
+        for group in candidates {
+            matching.note(group);
+        }
     }
 
     /// Whether a grant that gives this person something allows `authorization_details` of `kind`.

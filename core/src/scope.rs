@@ -73,6 +73,10 @@ impl ScopeSet {
         self
     }
 
+    pub(crate) fn len(self) -> u32 {
+        self.0.iter().map(|word| word.count_ones()).sum()
+    }
+
     pub(crate) fn is_empty(self) -> bool {
         self == Self::EMPTY
     }

@@ -24,6 +24,8 @@ use crate::revoked::Revoked;
 #[derive(Clone)]
 pub(crate) struct State {
     pub(crate) generation: u64,
+    /// How often the configuration was read: with another one, a token may mean something else.
+    pub(crate) reading: u64,
     pub(crate) server: Arc<Server>,
     pub(crate) clients: Arc<Clients>,
     pub(crate) keyring: Keyring,
@@ -73,6 +75,7 @@ impl State {
         let minter = Minter::new(&config.issuer, Arc::clone(keys.signer()), tokens.ttl_s, tokens.email);
         Ok(Self {
             generation: 1,
+            reading: 1,
             clients: Arc::new(Clients::new(config.clients)),
             keyring: Keyring::new(config.idps),
             directory: Arc::new(config.directory.unwrap_or_else(Directory::empty)),
@@ -122,6 +125,7 @@ impl State {
     pub(crate) fn today(&self, now: i64) -> Today<'_> {
         Today {
             generation: self.generation,
+            reading: self.reading,
             issuer: &self.server.issuer,
             // Ours say more than the assertion did, and escape more of it.
             max_bytes: self.server.limits.max_assertion_bytes.saturating_mul(6).saturating_add(16_384),

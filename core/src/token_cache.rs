@@ -1,8 +1,9 @@
 //! Remembers the access tokens that were verified, so that one that comes again costs a hash and a comparison.
 //!
 //! An entry is found by a randomly keyed hash of the whole token, and all its bytes are compared; it carries the
-//! generation of everything that the token was weighed against, and is weighed again when that has moved on. Refusals
-//! are remembered as acceptances are. What is not ours by its signature is never remembered.
+//! generation of everything that the token was weighed against, and is weighed again when that has moved on; where the
+//! configuration was read again, the token is, too. Refusals are remembered as acceptances are. What is not ours by its
+//! signature is never remembered.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -14,7 +15,6 @@ use parking_lot::Mutex;
 use crate::access_token::{Facts, Today, VerifiedToken};
 use crate::assertion::Slot;
 use crate::json::Parser;
-use crate::key::SigningKey;
 use crate::reason::Reason;
 
 /// Shards of the cache: a power of two, so that a hash picks one.
@@ -40,9 +40,9 @@ struct Shard {
 
 struct Entry {
     hash: u64,
-    key: Arc<SigningKey>,
     facts: Arc<Facts>,
     generation: u64,
+    reading: u64,
     weighed: Result<VerifiedToken, Reason>,
 }
 
@@ -88,15 +88,14 @@ impl TokenCache {
         parser: &mut Parser,
         slot: &mut Slot,
     ) -> Result<Result<VerifiedToken, Reason>, Reason> {
-        let (facts, key) = Facts::read(token, today, parser, slot)?;
-        let facts = Arc::new(facts);
+        let facts = Arc::new(Facts::read(token, today, parser, slot)?);
         let weighed = facts.weigh(today);
         if let Some(shard) = self.shard(hash) {
             shard.lock().remember(Entry {
                 hash,
-                key,
                 facts,
                 generation: today.generation,
+                reading: today.reading,
                 weighed: weighed.clone(),
             });
         }
@@ -157,12 +156,13 @@ impl Shard {
 }
 
 impl Entry {
-    /// Weighs again if the generation moved on. False: the key is no longer ours, so nothing here counts any more.
+    /// Weighs again if the generation moved on. False: the configuration was read again, with it our keys, our issuer
+    /// identifier and what a token's claims mean, so the token is to be read again, too.
     fn refresh(&mut self, today: &Today<'_>) -> bool {
         if self.generation == today.generation {
             return true;
         }
-        if !today.keys.holds(&self.key) {
+        if self.reading != today.reading {
             return false;
         }
         self.weighed = self.facts.weigh(today);

@@ -458,25 +458,33 @@ fn an_explanation_leaves_the_time_as_it_is() {
 #[test]
 fn a_key_that_is_kept_nowhere_outlives_a_reload() {
     let key = Arc::new(key());
-    let config = |algorithm: &str| {
+    let config = |issuer: &str, algorithm: &str, subject: &str| {
         let jwk = key.public_jwk().unwrap();
         let text = format!(
             r#"{{
-                "issuer": "{US}", "tokens": {{ "algorithm": "{algorithm}", "keys": "ephemeral" }},
-                "idps": [{{ "issuer": "{IDP}", "jwks": {{ "keys": [{jwk}] }} }}],
+                "issuer": "{issuer}", "tokens": {{ "algorithm": "{algorithm}", "keys": "ephemeral" }},
+                "idps": [{{ "issuer": "{IDP}", "jwks": {{ "keys": [{jwk}] }}, "subject": "{subject}" }}],
                 "clients": [{{ "id": "agent", "auth": "none", "connectors": ["chat"] }}],
                 "policy": "policy.toml"
             }}"#
         );
         Config::parse("idjag.json", &text, &mut |_| Ok(POLICY.as_bytes().to_vec())).unwrap()
     };
-    let engine = engine(config("EdDSA"));
+    let engine = engine(config(US, "EdDSA", "sub"));
     let assertion = IdJagMinter::new(IDP, Arc::clone(&key)).mint(&id_jag(&["eng"], None, "")).unwrap();
     let issued = engine.exchange(&request(&assertion)).unwrap();
     let verify = || engine.verify(issued.access_token().as_bytes(), RESOURCE).map_err(Refusal::reason);
-    engine.reload(config("EdDSA")).unwrap();
     assert!(verify().is_ok());
-    engine.reload(config("ES256")).unwrap();
+    engine.reload(config(US, "EdDSA", "sub")).unwrap();
+    assert!(verify().is_ok());
+    // What is remembered of a token is what it said by the configuration of then.
+    engine.reload(config(US, "EdDSA", "aud_sub")).unwrap();
+    assert_eq!(verify().unwrap_err(), Reason::TokenMalformed, "it has no `aud_sub`");
+    engine.reload(config("https://other.example/", "EdDSA", "sub")).unwrap();
+    assert_eq!(verify().unwrap_err(), Reason::TokenIssuerMismatch);
+    engine.reload(config(US, "EdDSA", "sub")).unwrap();
+    assert!(verify().is_ok());
+    engine.reload(config(US, "ES256", "sub")).unwrap();
     assert_eq!(verify().unwrap_err(), Reason::TokenSignatureInvalid, "another algorithm is another key");
 }
 
@@ -496,4 +504,34 @@ fn a_policy_that_is_put_brings_its_own_warnings() {
     assert!(told[0].contains("enabling a second connector (`notes`) takes that default away"), "{told:?}");
     engine.put_policy("policy.toml", POLICY).unwrap();
     assert_eq!(engine.warnings(), before);
+}
+
+#[test]
+fn a_policy_that_was_put_outlives_a_reload_of_a_configuration_without_one() {
+    let key = Arc::new(key());
+    let config = || {
+        let jwk = key.public_jwk().unwrap();
+        let text = format!(
+            r#"{{
+                "issuer": "{US}", "tokens": {{ "keys": "ephemeral" }},
+                "idps": [{{ "issuer": "{IDP}", "jwks": {{ "keys": [{jwk}] }} }}],
+                "clients": [{{ "id": "agent", "auth": "none", "connectors": ["*"] }}]
+            }}"#
+        );
+        Config::parse("idjag.json", &text, &mut |_| Err("no files".to_owned())).unwrap()
+    };
+    let engine = engine(config());
+    let idp = IdJagMinter::new(IDP, Arc::clone(&key));
+    let exchange = || {
+        let assertion = idp.mint(&id_jag(&["eng"], None, "")).unwrap();
+        engine.exchange(&request(&assertion)).map_err(Refusal::reason).map(|_| ())
+    };
+    let told = |warnings: &[String]| warnings.iter().any(|warning| warning.contains("nothing is on"));
+    assert!(told(&engine.warnings()));
+    assert_eq!(exchange(), Err(Reason::ResourceUnknown));
+    engine.put_policy("policy.toml", POLICY).unwrap();
+    assert!(!told(&engine.warnings()));
+    assert_eq!(exchange(), Ok(()));
+    engine.reload(config()).unwrap();
+    assert_eq!(exchange(), Ok(()));
 }

@@ -134,3 +134,34 @@ fn a_group_that_allows_a_type_of_details_is_carried_with_the_token() {
         assert_eq!(refused.slug(), "authorization_details_not_allowed", "{from:?}");
     }
 }
+
+#[test]
+fn of_the_groups_that_fit_those_are_chosen_that_give_the_most() {
+    // g16 gives what g0 gives, and more that only it gives.
+    let mut grants: Vec<String> =
+        (0..16).map(|at| format!(r#"{{ "groups": ["g{at}"], "scopes": ["s{at}"] }}"#)).collect();
+    grants.push(
+        r#"{ "groups": ["g16"], "scopes": ["s0", "s16"], "authorization_details": ["payment"] }"#.to_owned(),
+    );
+    let grants = format!("[{}]", grants.join(","));
+    let all = (0..17).map(|at| format!("s{at}")).collect::<Vec<_>>().join(" ");
+    let details = r#""authorization_details":[{"type":"payment"}]"#;
+    for from in [From::Claim, From::Directory, From::Union] {
+        let house = House::new(from, &names('g', 17), &grants);
+        for further in ["", details] {
+            assert_eq!(house.granted(None, None, further).as_deref(), Ok(&*all), "{from:?}");
+        }
+    }
+}
+
+#[test]
+fn what_everyone_gets_takes_no_place() {
+    let mut grants: Vec<String> =
+        (1..17).map(|at| format!(r#"{{ "groups": ["g{at}"], "scopes": ["s{at}"] }}"#)).collect();
+    grants.push(r#"{ "groups": ["g0"], "scopes": ["s0"] }"#.to_owned());
+    grants.push(r#"{ "everyone": true, "scopes": ["s0"] }"#.to_owned());
+    let grants = format!("[{}]", grants.join(","));
+    let all = (0..17).map(|at| format!("s{at}")).collect::<Vec<_>>().join(" ");
+    let house = House::new(From::Claim, &names('g', 17), &grants);
+    assert_eq!(house.granted(None, None, "").as_deref(), Ok(&*all));
+}

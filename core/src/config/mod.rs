@@ -55,6 +55,8 @@ pub struct Config {
     /// The document that the connectors stand in, and its text.
     pub(crate) policy_file: String,
     pub(crate) policy_text: Vec<u8>,
+    /// Whether it names a policy, or has one in it; otherwise the host puts one.
+    pub(crate) names_policy: bool,
     pub(crate) directory: Option<Directory>,
     warnings: Vec<String>,
     /// How many of them, the last, come of the policy and the IdPs together.
@@ -128,11 +130,16 @@ impl Config {
             connectors: policy.connectors,
             policy_file: policy.file,
             policy_text: policy.text,
+            names_policy: policy.named,
             warnings: inputs.warnings,
             of_policy: 0,
             file: name.to_owned(),
         };
-        let of_policy = policy_warnings(name, config.idps.iter(), &config.connectors);
+        let mut of_policy = policy_warnings(name, config.idps.iter(), &config.connectors);
+        if !config.names_policy {
+            let nothing = "no connector is written down, so nothing is on: neither `policy` nor `connectors`";
+            of_policy.push(root.error(nothing).to_string());
+        }
         config.of_policy = of_policy.len();
         config.warnings.extend(of_policy);
         Ok(config)
@@ -186,6 +193,7 @@ struct Policy {
     connectors: Vec<Connector>,
     file: String,
     text: Vec<u8>,
+    named: bool,
 }
 
 impl Policy {
@@ -197,15 +205,11 @@ impl Policy {
         inputs: &mut Inputs<'_>,
     ) -> Result<Self, Error> {
         let Some((key, field)) = root.at_most_one(&["policy", "connectors"])? else {
-            inputs.warn(
-                &root.error(
-                    "no connector is written down, so nothing is on: neither `policy` nor `connectors`",
-                ),
-            );
             return Ok(Self {
                 connectors: Vec::new(),
                 file: root.file().to_owned(),
                 text: text.as_bytes().to_vec(),
+                named: false,
             });
         };
         if key == "connectors" {
@@ -213,6 +217,7 @@ impl Policy {
                 connectors: policy_text::read_connectors(root, idps, client_ids)?,
                 file: root.file().to_owned(),
                 text: text.as_bytes().to_vec(),
+                named: true,
             });
         }
         let file = field.text()?;
@@ -222,6 +227,7 @@ impl Policy {
             connectors: policy_text::parse_connectors(file, utf8, idps, client_ids)?,
             file: file.to_owned(),
             text,
+            named: true,
         })
     }
 }
