@@ -5,17 +5,12 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use dashmap::{DashMap, Entry};
 use idjag::{Claim, Claimed, MemoryReplay, ReplayKey, ReplayStore};
+use idjag_benches::mix;
 
 const EXPIRES_AT: i64 = 1_000;
 
-/// A key that looks drawn: the number through a mixer (SplitMix64), twice.
+/// A key that looks drawn.
 fn key(number: u64) -> [u8; 16] {
-    let mix = |number: u64| {
-        let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    };
     (u128::from(mix(number)) << 64 | u128::from(mix(!number))).to_ne_bytes()
 }
 

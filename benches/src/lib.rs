@@ -1,9 +1,17 @@
 //! What the benchmarks share: one server, its IdP, and assertions like Okta's.
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "sizes and times are far below 2^52"
+)]
 
 use std::error::Error;
 use std::sync::Arc;
 
-use idjag::{Algorithm, Config, Exchange, IdJag, IdJagMinter, Request, SigningKey};
+use idjag::{Algorithm, Builder, Config, Exchange, IdJag, IdJagMinter, Request, SigningKey};
+
+pub mod plot;
 
 /// What can go wrong while a world is made.
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -19,9 +27,26 @@ pub const NOW: i64 = 1_784_527_300;
 /// People in the directory.
 pub const PEOPLE: usize = 2_000;
 
-/// A server that people may use, and the IdP that vouches for them.
+/// How much of everything there is.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// IdPs, each with a key of its own.
+    pub issuers: usize,
+    /// Connectors, all of them enabled.
+    pub connectors: usize,
+    /// People in the directory, each in eight groups, shared out among the IdPs.
+    pub people: usize,
+}
+
+impl Size {
+    /// One company with one connector.
+    pub const SMALL: Self = Self { issuers: 1, connectors: 1, people: PEOPLE };
+}
+
+/// A server that people may use, and the IdPs that vouch for them.
 pub struct World {
-    idp: IdJagMinter,
+    size: Size,
+    idps: Vec<IdJagMinter>,
     idp_jwk: String,
     own_jwk: String,
     config: String,
@@ -29,65 +54,80 @@ pub struct World {
 }
 
 impl World {
-    /// Makes keys for both sides: `idp` signs the assertions, `own` the access tokens.
+    /// A small one. Makes keys for both sides: `idp` signs the assertions, `own` the access tokens.
     ///
     /// # Errors
     ///
     /// A provider that cannot generate such a key.
     pub fn new(idp: Algorithm, own: Algorithm) -> Result<Self, Failure> {
-        let key = Arc::new(SigningKey::generate(idp)?);
-        let own_jwk = SigningKey::generate(own)?.to_jwk().to_string();
-        let public = key.public_jwk().ok_or("the IdP's key has no public half")?;
+        Self::of(idp, own, Size::SMALL)
+    }
+
+    /// One of `size`.
+    ///
+    /// # Errors
+    ///
+    /// A provider that cannot generate such a key.
+    pub fn of(idp: Algorithm, own: Algorithm, size: Size) -> Result<Self, Failure> {
+        let (mut idps, mut jwks, mut written) = (Vec::new(), Vec::new(), Vec::new());
+        for at in 0..size.issuers {
+            let key = Arc::new(SigningKey::generate(idp)?);
+            let public = key.public_jwk().ok_or("the IdP's key has no public half")?;
+            written.push(format!(
+                r#"{{ "issuer": "{}", "algorithms": ["{}"], "jwks": {{ "keys": [{public}] }}, "groups": {{ "directory": true }} }}"#,
+                issuer(at),
+                idp.name()
+            ));
+            idps.push(IdJagMinter::new(issuer(at), key));
+            jwks.push(public);
+        }
+        let whose = if size.issuers > 1 { r#""any_issuer": true,"# } else { "" };
+        let connectors: Vec<String> = (0..size.connectors).map(|at| connector(at, whose)).collect();
         let config = format!(
             r#"{{
                 "issuer": "{ISSUER}",
                 "directory": "directory.json",
-                "tokens": {{ "algorithm": "{own}", "keys": ["own.jwk"] }},
+                "tokens": {{ "algorithm": "{}", "keys": ["own.jwk"] }},
                 "replay": {{ "cold_start": "accept" }},
-                "idps": [{{
-                    "issuer": "https://acme.okta.example",
-                    "algorithms": ["{idp}"],
-                    "jwks": {{ "keys": [{public}] }},
-                    "groups": {{ "directory": true }}
-                }}],
-                "clients": [{{ "id": "{CLIENT}", "auth": "none", "connectors": ["chat"] }}],
-                "connectors": [{{
-                    "id": "chat",
-                    "resource": "{RESOURCE}",
-                    "scopes": ["chat.read", "chat.history", "chat.write"],
-                    "state": "enabled",
-                    "owner": "chat-platform@acme.example",
-                    "review_by": "2027-02-01",
-                    "grants": [
-                        {{ "groups": ["eng", "design"], "scopes": ["chat.read", "chat.history"] }},
-                        {{ "groups": ["chat-admins"], "scopes": ["*"] }}
-                    ]
-                }}]
+                "idps": [{}],
+                "clients": [{{ "id": "{CLIENT}", "auth": "none", "connectors": ["*"] }}],
+                "connectors": [{}]
             }}"#,
-            own = own.name(),
-            idp = idp.name(),
+            own.name(),
+            written.join(","),
+            connectors.join(","),
         );
-        let people: Vec<String> = (0..PEOPLE)
-            .map(|person| {
-                let [office, floor, guild] = [person % 5, person % 9, person % 40];
-                format!(
-                    r#"{{"issuer":"https://acme.okta.example","subject":"{}","groups":["all","eng","office-{office}","floor-{floor}","guild-{guild}","badge","vpn","wiki"]}}"#,
-                    subject(person)
-                )
-            })
-            .collect();
         Ok(Self {
-            idp: IdJagMinter::new("https://acme.okta.example", key),
-            idp_jwk: public,
-            own_jwk,
+            size,
+            idps,
+            idp_jwk: jwks.into_iter().next().ok_or("no issuer")?,
+            own_jwk: SigningKey::generate(own)?.to_jwk().to_string(),
             config,
-            directory: format!(r#"{{"version":1,"people":[{}]}}"#, people.join(",")),
+            directory: directory(size),
         })
     }
 
-    /// The public key of the IdP.
+    /// The public key of the first IdP.
     pub fn idp_jwk(&self) -> &str {
         &self.idp_jwk
+    }
+
+    /// The directory, as JSON text.
+    pub fn directory(&self) -> &str {
+        &self.directory
+    }
+
+    /// An engine in the making, whose clock stands at [`NOW`].
+    ///
+    /// # Errors
+    ///
+    /// A configuration that does not parse.
+    pub fn builder(&self) -> Result<Builder, Failure> {
+        let config = Config::parse("bench.json", &self.config, &mut |name| {
+            let text = if name == "own.jwk" { &self.own_jwk } else { &self.directory };
+            Ok(text.as_bytes().to_vec())
+        })?;
+        Ok(Exchange::builder(config).clock(|| NOW))
     }
 
     /// An engine whose clock stands at [`NOW`], with nothing spent.
@@ -96,14 +136,11 @@ impl World {
     ///
     /// A configuration that does not parse.
     pub fn engine(&self) -> Result<Exchange, Failure> {
-        let config = Config::parse("bench.json", &self.config, &mut |name| {
-            let text = if name == "own.jwk" { &self.own_jwk } else { &self.directory };
-            Ok(text.as_bytes().to_vec())
-        })?;
-        Ok(Exchange::builder(config).clock(|| NOW).build()?)
+        Ok(self.builder()?.build()?)
     }
 
-    /// `count` assertions, each for another `jti`, in Okta's shape: a nested `act`, an email address, one scope.
+    /// `count` assertions, each for another `jti`, in Okta's shape: a nested `act`, an email address, two scopes. In a
+    /// small world, people come in turn; in a larger one, people and connectors are drawn.
     ///
     /// # Errors
     ///
@@ -111,13 +148,15 @@ impl World {
     pub fn assertions(&self, count: usize) -> Result<Vec<String>, Failure> {
         (0..count)
             .map(|at| {
-                let subject = subject(at % PEOPLE);
-                let email = format!("person{}@acme.example", at % PEOPLE);
-                Ok(self.idp.mint(&IdJag {
+                let drawn = usize::try_from(mix(at as u64) >> 16)?;
+                let person = if self.size.people > PEOPLE { drawn % self.size.people } else { at % self.size.people };
+                let (subject, email) = (subject(person), format!("person{person}@acme.example"));
+                let idp = self.idps.get(person % self.size.issuers).ok_or("no such IdP")?;
+                Ok(idp.mint(&IdJag {
                     audience: ISSUER,
                     client_id: CLIENT,
                     subject: &subject,
-                    resource: Some(RESOURCE),
+                    resource: Some(&resource(drawn % self.size.connectors)),
                     scope: Some("chat.read chat.history"),
                     issued_at: NOW - 20,
                     lifetime_s: 300,
@@ -133,11 +172,82 @@ impl World {
     }
 }
 
+fn connector(at: usize, whose: &str) -> String {
+    format!(
+        r#"{{
+            "id": "chat{at}",
+            "resource": "{}",
+            "scopes": ["chat.read", "chat.history", "chat.write"],
+            "state": "enabled",
+            "owner": "chat-platform@acme.example",
+            "review_by": "2027-02-01",
+            "grants": [
+                {{ {whose} "groups": ["eng", "design"], "scopes": ["chat.read", "chat.history"] }},
+                {{ {whose} "groups": ["chat-admins"], "scopes": ["*"] }}
+            ]
+        }}"#,
+        resource(at)
+    )
+}
+
+fn directory(size: Size) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::from(r#"{"version":1,"people":["#);
+    for person in 0..size.people {
+        let [office, floor, guild] = [person % 5, person % 9, person % 40];
+        let separator = if person > 0 { "," } else { "" };
+        // Writing to a string does not fail.
+        _ = write!(
+            text,
+            r#"{separator}{{"issuer":"{}","subject":"{}","groups":["all","eng","office-{office}","floor-{floor}","guild-{guild}","badge","vpn","wiki"]}}"#,
+            issuer(person % size.issuers),
+            subject(person)
+        );
+    }
+    text.push_str("]}");
+    text
+}
+
+/// The issuer identifier of an IdP.
+pub fn issuer(at: usize) -> String {
+    if at == 0 {
+        "https://acme.okta.example".to_owned()
+    } else {
+        format!("https://customer-{at}.okta.example")
+    }
+}
+
+fn resource(at: usize) -> String {
+    if at == 0 { RESOURCE.to_owned() } else { format!("https://mcp-{at}.chat.example/") }
+}
+
+/// A number that looks drawn (SplitMix64).
+pub fn mix(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
 /// The request for one assertion.
 pub fn request(assertion: &str) -> Request<'_> {
     Request { assertion: assertion.as_bytes(), client_id: CLIENT, ..Request::default() }
 }
 
-fn subject(person: usize) -> String {
+/// `sub` of a person.
+pub fn subject(person: usize) -> String {
     format!("00u{person:017}")
+}
+
+/// The median.
+pub fn median(mut times: Vec<f64>) -> f64 {
+    quantile(&mut times, 0.5)
+}
+
+/// The value below which `share` of the times lie; the largest for 1. Sorts them.
+pub fn quantile(times: &mut [f64], share: f64) -> f64 {
+    times.sort_unstable_by(f64::total_cmp);
+    let last = times.len().saturating_sub(1);
+    let at = (times.len() as f64 * share) as usize;
+    times.get(at.min(last)).copied().unwrap_or(f64::NAN)
 }
