@@ -88,8 +88,9 @@ fuzz: need-rust need-c++ ## each fuzz target for SECONDS=20, under AddressSaniti
 	    echo "fuzz: $$target: $$(sed -n 's/^Done //p' target/fuzz-corpus/$$target.log)"; \
 	done
 
-bench: need-rust ## the figures of the README, then criterion
+bench: need-rust ## the figures of the README, what changes with growth (and its plots), then criterion
 	$(CARGO) run --release --locked -p idjag-benches --bin figures
+	$(CARGO) run --release --locked -p idjag-benches --bin growth
 	$(CARGO) bench --locked -p idjag-benches
 
 public-api: need-rust ## write core/public-api.txt anew, to be reviewed as a diff

@@ -36,6 +36,8 @@ pub fn plot(file: &Path, title: &str, unit: &str, lines: &[Line<'_>]) -> Result<
         .build_cartesian_2d((least..most * 1.2).log_scale(), 0.0..top * 1.15)?;
     chart
         .configure_mesh()
+        .light_line_style(WHITE)
+        .bold_line_style(BLACK.mix(0.12))
         .y_desc(unit)
         .x_label_formatter(&|size| format!("{size:.0}"))
         .y_label_formatter(&|value| format!("{value:.0}"))

@@ -259,6 +259,8 @@ fn swaps() -> Result<(), Failure> {
         Ok(each)
     };
     let directory = world.directory().as_bytes();
+    // The first time is another matter.
+    read()?;
     let (mut quiet, mut swapped) = (read()?, Vec::new());
     let (done, mut swaps) = (AtomicBool::new(false), 0_u32);
     thread::scope(|scope| -> Result<(), Failure> {
