@@ -51,6 +51,31 @@ pub fn never_forged(data: &[u8]) {
     assert_eq!(present(&edited).is_some(), edited == good.as_bytes());
 }
 
+/// Edits a good access token as [`never_forged`] edits an assertion: valid only if every byte is what it was. As an
+/// assertion it is refused, and so is an assertion in its place.
+pub fn verify_roundtrip(data: &[u8]) {
+    static TOKEN: LazyLock<String> = LazyLock::new(|| {
+        let assertion = sign(HEADER.as_bytes(), CLAIMS.as_bytes());
+        let issued = present(assertion.as_bytes()).expect("a good assertion");
+        assert!(ENGINE.verify(assertion.as_bytes(), RESOURCE).is_err(), "an assertion is no access token");
+        assert!(present(issued.access_token().as_bytes()).is_none(), "an access token is no assertion");
+        issued.access_token().to_owned()
+    });
+    let mut text = TOKEN.clone().into_bytes();
+    for edit in data.chunks_exact(4) {
+        apply(&mut text, [edit[0], edit[1], edit[2], edit[3]]);
+    }
+    for _ in 0..2 {
+        // The second time the answer may be remembered.
+        let answer = ENGINE.verify(&text, RESOURCE);
+        assert_eq!(answer.is_ok(), text == TOKEN.as_bytes());
+        if let Ok(who) = answer {
+            assert_eq!((who.subject(), who.idp(), who.scope()), ("ada", IDP, "chat.read"));
+            assert!(ENGINE.verify(&text, "https://mcp.wiki.example/").is_err());
+        }
+    }
+}
+
 /// Replaces, inserts, removes or repeats at a place.
 fn apply(part: &mut Vec<u8>, [kind, high, low, byte]: [u8; 4]) {
     let at = usize::from(u16::from_be_bytes([high, low])) % (part.len() + 1);

@@ -7,21 +7,26 @@
 mod batch;
 mod exchange;
 mod parsers;
+mod policy;
 mod world;
 
 pub use batch::batch_equals_single;
-pub use exchange::{exchange, never_forged};
-pub use parsers::{config, directory, jwks};
+pub use exchange::{exchange, never_forged, verify_roundtrip};
+pub use parsers::{config, directory, jwk, jwks};
+pub use policy::policy;
 
 /// A target.
 pub type Target = fn(&[u8]);
 
 /// Every target, by name.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("exchange", exchange),
     ("never_forged", never_forged),
     ("batch_equals_single", batch_equals_single),
     ("config", config),
     ("jwks", jwks),
     ("directory", directory),
+    ("policy", policy),
+    ("jwk", jwk),
+    ("verify_roundtrip", verify_roundtrip),
 ];

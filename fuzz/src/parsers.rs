@@ -1,6 +1,6 @@
 //! Texts that administrators and IdPs write: configuration, key sets, directories.
 
-use idjag::{Algorithm, Config, Directory, Exchange, KeySet, Request};
+use idjag::{Algorithm, Config, Directory, Exchange, KeySet, Request, SigningKey};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
@@ -58,6 +58,32 @@ pub fn jwks(data: &[u8]) {
     for algorithm in Algorithm::ALL {
         let only = KeySet::parse(data, &[*algorithm]).expect("the document is the same");
         assert!(only.len() <= set.len());
+    }
+}
+
+/// A private key. What is read is written and read again as the same key; its public half is in a key set what it is
+/// alone; and serde_json finds the members of its type.
+pub fn jwk(data: &[u8]) {
+    let Ok(key) = SigningKey::from_jwk(data) else {
+        return;
+    };
+    let document: Value = serde_json::from_slice(data).expect("JSON");
+    let secret = if key.algorithm().is_symmetric() { "k" } else { "d" };
+    assert!(document[secret].is_string(), "a key that signs has its secret");
+    if let Some(kid) = document["kid"].as_str() {
+        assert_eq!(key.kid(), kid);
+    }
+    let written = key.to_jwk();
+    let again = SigningKey::from_jwk(written.as_bytes()).expect("what was written is read");
+    assert_eq!(*again.to_jwk(), *written);
+    assert_eq!((again.kid(), again.algorithm()), (key.kid(), key.algorithm()));
+    match key.public_jwk() {
+        None => assert!(key.algorithm().is_symmetric()),
+        Some(public) => {
+            assert!(!public.contains(r#""d":"#) && !public.contains(r#""k":"#), "a secret was published");
+            let set = format!(r#"{{"keys":[{public}]}}"#);
+            assert_eq!(KeySet::parse(set.as_bytes(), Algorithm::ALL).expect("a set").len(), 1);
+        }
     }
 }
 
