@@ -91,6 +91,9 @@ mod directory;
 mod error;
 mod exchange;
 mod explain;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod grant;
 mod id_jag;
 mod json;

@@ -1,0 +1,111 @@
+//! Doors for `fuzz/` into what is private: the reading of a token, and of claims. Not part of the API: there is no promise
+//! about anything here, and only the feature `fuzzing` opens it.
+
+use crate::alg::Algorithm;
+use crate::assertion::TYP;
+use crate::base64url;
+use crate::claims::{Claims, GroupsClaim};
+use crate::json::{Document, Memory, PADDING, Parser, Value};
+use crate::json_writer::JsonWriter;
+use crate::jws::{Compact, Header};
+use crate::reason::Reason;
+use crate::time::NumericDate;
+
+/// Depth of `act` that [`claims`] takes.
+pub const MAX_ACT_DEPTH: usize = 4;
+/// Characters of `jti` that [`claims`] takes.
+pub const MAX_JTI_CHARS: usize = 20;
+
+/// A token taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Jws {
+    /// `alg`.
+    pub alg: Algorithm,
+    /// `kid`.
+    pub kid: Option<String>,
+    /// What the second part stands for.
+    pub payload: Vec<u8>,
+    /// What the third part stands for.
+    pub signature: Vec<u8>,
+}
+
+/// What each claim says, by its name: a text, nothing, or a refusal.
+pub type Readings = Vec<(&'static str, Result<Option<String>, Reason>)>;
+
+/// Takes an ID-JAG apart.
+pub fn jws(token: &[u8]) -> Result<Jws, Reason> {
+    let compact = Compact::split(token)?;
+    let decode = |part| base64url::decode(part).map_err(|_| Reason::EncodingInvalid);
+    let (alg, kid) = read(decode(compact.header)?, |header| {
+        let Header { alg, kid } = Header::read(header, TYP)?;
+        Ok((alg, kid.map(str::to_owned)))
+    })?;
+    Ok(Jws { alg, kid, payload: decode(compact.payload)?, signature: decode(compact.signature)? })
+}
+
+/// Reads the claims of an ID-JAG: the document as it is written back, and each claim.
+pub fn claims(payload: &[u8]) -> Result<(String, Readings), Reason> {
+    read(payload.to_vec(), |document| {
+        let mut out = JsonWriter::default();
+        out.object(|out| {
+            for (name, value) in document.object().members() {
+                out.any_name(name);
+                value.write(out);
+            }
+        });
+        Ok((out.into_string(), readings(&Claims::find(document.object()))))
+    })
+}
+
+fn read<R>(
+    mut text: Vec<u8>,
+    look: impl FnOnce(&Document<'_, '_>) -> Result<R, Reason>,
+) -> Result<R, Reason> {
+    let length = text.len();
+    text.resize(length + PADDING, 0);
+    let (mut parser, mut memory) = (Parser::default(), Memory::default());
+    let document = Document::read(&mut text, length, &mut parser, &mut memory)?;
+    look(&document)
+}
+
+fn readings(claims: &Claims<'_, '_>) -> Readings {
+    let required = |claim: Result<&str, Reason>| claim.map(|text| Some(text.to_owned()));
+    let optional = |claim: Result<Option<&str>, Reason>| claim.map(|text| text.map(str::to_owned));
+    let whole = |value: Option<Value<'_, '_>>| {
+        value.map(|value| {
+            let mut out = JsonWriter::default();
+            value.write(&mut out);
+            out.into_string()
+        })
+    };
+    let date = |date: NumericDate| format!("{} {}", date.floor(), date.ceil());
+    let groups = |path: &[&str]| {
+        let path: Vec<String> = path.iter().map(|name| (*name).to_owned()).collect();
+        claims.groups(&path).map(|groups| match groups {
+            GroupsClaim::Absent => None,
+            GroupsClaim::Overage => Some("overage".to_owned()),
+            listed @ GroupsClaim::Listed(_) => Some(listed.names().collect::<Vec<_>>().join("\n")),
+        })
+    };
+    vec![
+        ("iss", required(claims.issuer())),
+        ("sub", required(claims.subject())),
+        ("aud", required(claims.audience())),
+        ("exp", claims.expires().map(date).map(Some)),
+        ("iat", claims.issued().map(date).map(Some)),
+        ("nbf", claims.not_before().map(|found| found.map(date))),
+        ("jti", required(claims.jti(MAX_JTI_CHARS))),
+        ("client_id", required(claims.client_id())),
+        ("tenant", optional(claims.tenant())),
+        ("aud_tenant", optional(claims.aud_tenant())),
+        ("aud_sub", required(claims.aud_sub())),
+        ("sub_id", claims.saml_nameid().map(|(issuer, nameid)| Some(format!("{issuer}\n{nameid}")))),
+        ("scope", claims.scope().map(|scope| scope.map(|scope| scope.as_str().to_owned()))),
+        ("email", Ok(claims.email().map(str::to_owned))),
+        ("act", claims.act(MAX_ACT_DEPTH).map(whole)),
+        ("cnf", Ok(claims.is_bound_to_a_key().then(String::new))),
+        ("authorization_details", claims.authorization_details().map(whole)),
+        ("groups", groups(&["groups"])),
+        ("roles.names", groups(&["roles", "names"])),
+    ]
+}
