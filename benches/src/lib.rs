@@ -117,6 +117,12 @@ impl World {
         &self.directory
     }
 
+    /// What the configuration says of connectors, as the text of `policy.toml`.
+    pub fn policy(&self) -> String {
+        let whose = if self.size.issuers > 1 { "any_issuer = true, " } else { "" };
+        (0..self.size.connectors).map(|at| connector_toml(at, whose)).collect()
+    }
+
     /// An engine in the making, whose clock stands at [`NOW`].
     ///
     /// # Errors
@@ -186,6 +192,25 @@ fn connector(at: usize, whose: &str) -> String {
                 {{ {whose} "groups": ["chat-admins"], "scopes": ["*"] }}
             ]
         }}"#,
+        resource(at)
+    )
+}
+
+fn connector_toml(at: usize, whose: &str) -> String {
+    format!(
+        r#"
+            [[connectors]]
+            id = "chat{at}"
+            resource = "{}"
+            scopes = ["chat.read", "chat.history", "chat.write"]
+            state = "enabled"
+            owner = "chat-platform@acme.example"
+            review_by = 2027-02-01
+            grants = [
+                {{ {whose}groups = ["eng", "design"], scopes = ["chat.read", "chat.history"] }},
+                {{ {whose}groups = ["chat-admins"], scopes = ["*"] }},
+            ]
+        "#,
         resource(at)
     )
 }

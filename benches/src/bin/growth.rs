@@ -105,37 +105,68 @@ fn in_turns(stands: &[(Exchange, Vec<String>)]) -> Result<Vec<f64>, Failure> {
     Ok(times.into_iter().map(median).collect())
 }
 
-/// Nanoseconds of one look-up of a person who is drawn, each of whose groups is read; and bytes a person.
+/// Nanoseconds of one look-up of a person who is drawn; bytes a person; and what one read of as much memory costs.
 fn lookups(sizes: &[usize]) -> Result<Series, Failure> {
     const LOOKUPS: usize = 20_000;
     let mut stands = Vec::new();
     for &people in sizes {
         let world = World::of(Algorithm::EdDSA, Algorithm::EdDSA, Size { people, ..Size::SMALL })?;
         let directory = Directory::from_json("directory.json", world.directory().as_bytes())?;
-        let subjects: Vec<String> = (0..LOOKUPS as u64)
-            .map(|at| subject(usize::try_from(mix(at) >> 8).unwrap_or(0) % people))
-            .collect();
-        stands.push((directory, subjects));
+        // One behind the other: the subject of a request is near when it is looked up.
+        let mut subjects = String::new();
+        for at in 0..LOOKUPS as u64 {
+            subjects += &subject(usize::try_from(mix(at) >> 8)? % people);
+        }
+        let cells = (directory.bytes() / size_of::<usize>()).max(1);
+        stands.push((directory, subjects, ring(cells)));
     }
     let issuer = issuer(0);
-    let mut times = vec![Vec::new(); stands.len()];
+    let (mut times, mut reads) = (vec![Vec::new(); stands.len()], vec![Vec::new(); stands.len()]);
     for _ in 0..15 {
-        for ((directory, subjects), times) in stands.iter().zip(&mut times) {
+        for (at, (directory, subjects, cells)) in stands.iter().enumerate() {
+            let (times, reads) =
+                (times.get_mut(at).ok_or("no such size")?, reads.get_mut(at).ok_or("no such size")?);
             let start = Instant::now();
-            for subject in subjects {
+            let mut rest = subjects.as_str();
+            while let Some((subject, behind)) = rest.split_at_checked(subjects.len() / LOOKUPS) {
                 let person = directory.lookup(&issuer, None, black_box(subject)).ok_or("nobody")?;
                 _ = black_box(person.active);
+                rest = behind;
             }
             times.push(start.elapsed().as_secs_f64() * 1e9 / LOOKUPS as f64);
+            let (start, mut cell) = (Instant::now(), 0);
+            for _ in 0..LOOKUPS {
+                cell = cells.get(cell).copied().unwrap_or(0);
+            }
+            reads.push(start.elapsed().as_secs_f64() * 1e9 / LOOKUPS as f64);
+            _ = black_box(cell);
         }
     }
-    let series = print("directory look-up", "ns", sizes, &times.into_iter().map(median).collect::<Vec<_>>());
+    let medians = |times: Vec<Vec<f64>>| times.into_iter().map(median).collect::<Vec<_>>();
+    let series = print("directory look-up", "ns", sizes, &medians(times));
     let bytes: Vec<String> = stands
         .iter()
-        .map(|(directory, _)| format!("{:>11.1}", directory.bytes() as f64 / directory.len() as f64))
+        .map(|(directory, ..)| format!("{:>11.1}", directory.bytes() as f64 / directory.len() as f64))
         .collect();
     println!("{:<20} {}   bytes a person\n", "", bytes.concat());
+    print("one read of as much", "ns", sizes, &medians(reads));
     Ok(series)
+}
+
+/// A way through all cells in an order that looks drawn: each holds the place of the next, so that no read starts before
+/// the one before it has ended.
+fn ring(cells: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..cells).collect();
+    for at in (1..cells).rev() {
+        order.swap(at, usize::try_from(mix(at as u64) >> 8).unwrap_or(0) % (at + 1));
+    }
+    let mut ring = vec![0; cells];
+    for (from, to) in order.iter().zip(order.iter().cycle().skip(1)) {
+        if let Some(place) = ring.get_mut(*from) {
+            *place = *to;
+        }
+    }
+    ring
 }
 
 const EXPIRES_AT: i64 = idjag_benches::NOW + 1_000;
@@ -157,7 +188,8 @@ fn filled(held: usize) -> MemoryReplay {
 /// while a table grows to the largest size.
 fn claims(sizes: &[usize]) -> Result<[Series; 2], Failure> {
     const CLAIMS: usize = 5_000;
-    let stores: Vec<MemoryReplay> = sizes.iter().map(|held| filled(*held)).collect();
+    const TURNS: u64 = 9;
+    let mut stores: Vec<MemoryReplay> = sizes.iter().map(|held| filled(*held)).collect();
     let bytes: Vec<String> = stores
         .iter()
         .map(ReplayStore::stats)
@@ -165,30 +197,21 @@ fn claims(sizes: &[usize]) -> Result<[Series; 2], Failure> {
         .collect();
     let mut times = [vec![Vec::new(); sizes.len()], vec![Vec::new(); sizes.len()]];
     let [first, seen] = &mut times;
-    for turn in 0..3_u64 {
-        for (at, (store, held)) in stores.iter().zip(sizes).enumerate() {
-            let time = |number: &dyn Fn(u64) -> u64, expected: Claimed| -> Result<f64, Failure> {
-                let claims: Vec<Claim> = (0..CLAIMS as u64).map(|at| claim_of(number(at))).collect();
-                let start = Instant::now();
-                for claim in &claims {
-                    let mut out = [Claimed::Unavailable];
-                    store.claim(std::slice::from_ref(claim), 0, &mut out);
-                    if out != [expected] {
-                        return Err("a claim was answered wrongly".into());
-                    }
-                }
-                Ok(start.elapsed().as_secs_f64() * 1e9 / CLAIMS as f64)
-            };
+    for turn in 0..TURNS {
+        for (at, (store, held)) in stores.iter_mut().zip(sizes).enumerate() {
             // New ones are a small part of what is held, so that the table stays about as large as it is said to be.
-            let fresh = 1_000_000_000 + turn * CLAIMS as u64;
-            if *held >= 100_000 || turn == 0 {
-                first
-                    .get_mut(at)
-                    .ok_or("no such size")?
-                    .push(time(&|number| fresh + number, Claimed::First)?);
+            let few = CLAIMS.min(held / 20);
+            if few < CLAIMS {
+                *store = filled(*held);
             }
-            let drawn = |number: u64| mix(number + turn * 7_919) % *held as u64;
-            seen.get_mut(at).ok_or("no such size")?.push(time(&drawn, Claimed::Seen)?);
+            let drawn: Vec<Claim> = (0..CLAIMS as u64)
+                .map(|number| claim_of(mix(number + turn * 7_919) % *held as u64))
+                .collect();
+            let fresh: Vec<Claim> = (0..few as u64)
+                .map(|number| claim_of(1_000_000_000 + turn * CLAIMS as u64 + number))
+                .collect();
+            seen.get_mut(at).ok_or("no such size")?.push(time_of(store, &drawn, Claimed::Seen)?);
+            first.get_mut(at).ok_or("no such size")?.push(time_of(store, &fresh, Claimed::First)?);
         }
     }
     let [first, seen] = times.map(|times| times.into_iter().map(median).collect::<Vec<_>>());
@@ -215,6 +238,19 @@ fn claims(sizes: &[usize]) -> Result<[Series; 2], Failure> {
     Ok([first, seen])
 }
 
+/// Nanoseconds of one claim, each of which is answered as expected.
+fn time_of(store: &MemoryReplay, claims: &[Claim], expected: Claimed) -> Result<f64, Failure> {
+    let start = Instant::now();
+    for claim in claims {
+        let mut out = [Claimed::Unavailable];
+        store.claim(std::slice::from_ref(claim), 0, &mut out);
+        if out != [expected] {
+            return Err("a claim was answered wrongly".into());
+        }
+    }
+    Ok(start.elapsed().as_secs_f64() * 1e9 / claims.len() as f64)
+}
+
 /// Exchanges a second on so many threads.
 fn threads(sizes: &[usize]) -> Result<Series, Failure> {
     const WAVE: usize = 4_000;
@@ -239,9 +275,9 @@ fn threads(sizes: &[usize]) -> Result<Series, Failure> {
     Ok(print("threads", "/s", sizes, &rates.into_iter().map(median).collect::<Vec<_>>()))
 }
 
-/// How long readers take while directory and policy are swapped under them, and while they are not.
+/// How long a reader takes while the directory or the policy is swapped under it, and while neither is.
 fn swaps() -> Result<(), Failure> {
-    const READS: usize = 400_000;
+    const READS: usize = 2_000_000;
     let world = World::new(Algorithm::EdDSA, Algorithm::EdDSA)?;
     let engine = world.engine()?;
     let mut tokens = Vec::new();
@@ -258,41 +294,59 @@ fn swaps() -> Result<(), Failure> {
         }
         Ok(each)
     };
-    let directory = world.directory().as_bytes();
+    let (directory, policy) = (world.directory().as_bytes(), world.policy());
+    let swap_directory = || -> Result<(), Failure> {
+        engine.put_directory(Directory::from_json("directory.json", directory)?);
+        Ok(())
+    };
+    let swap_policy = || -> Result<(), Failure> { Ok(engine.put_policy("policy.toml", &policy)?) };
+    swap_policy()?;
     // The first time is another matter.
     read()?;
-    let (mut quiet, mut swapped) = (read()?, Vec::new());
-    let (done, mut swaps) = (AtomicBool::new(false), 0_u32);
-    thread::scope(|scope| -> Result<(), Failure> {
-        let writer = scope.spawn(|| -> Result<u32, String> {
+    println!("verify of known tokens, one reader, {READS} times, {SWAP_EVERY:?} between swaps:");
+    let before = slowest("no swaps", &mut read()?);
+    let swaps: [(&str, &Swap<'_>); 2] =
+        [("directory swapped", &swap_directory), ("policy swapped", &swap_policy)];
+    for (name, swap) in swaps {
+        let (mut each, swaps) = while_swapping(&read, swap)?;
+        let during = slowest(name, &mut each);
+        println!("  {swaps} swaps; p99.9 during is {:.2} times p99.9 before", during / before);
+    }
+    Ok(())
+}
+
+type Swap<'s> = dyn Fn() -> Result<(), Failure> + Sync + 's;
+
+const SWAP_EVERY: Duration = Duration::from_millis(5);
+
+/// What `read` gives while another thread swaps, and how often that did.
+fn while_swapping(
+    read: &impl Fn() -> Result<Vec<f64>, Failure>,
+    swap: &Swap<'_>,
+) -> Result<(Vec<f64>, u32), Failure> {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| -> Result<u32, Failure> {
             let mut swaps = 0;
             while !done.load(Ordering::Relaxed) {
-                let next =
-                    Directory::from_json("directory.json", directory).map_err(|why| why.to_string())?;
-                engine.put_directory(next);
+                swap()?;
                 swaps += 1;
-                thread::sleep(Duration::from_millis(5));
+                thread::sleep(SWAP_EVERY);
             }
             Ok(swaps)
         });
-        let read = read();
+        let each = read();
         done.store(true, Ordering::Relaxed);
-        swaps = writer.join().map_err(|_| "the writer panicked")??;
-        swapped = read?;
-        Ok(())
-    })?;
-    let (before, during) = (quantile(&mut quiet, 0.999), quantile(&mut swapped, 0.999));
-    println!("verify of known tokens, one reader, {READS} times:");
-    for (name, each) in [("no swaps", &mut quiet), ("directory swapped", &mut swapped)] {
-        println!(
-            "  {name:<18} p50 {:.2} us, p99 {:.2} us, p99.9 {:.2} us",
-            quantile(each, 0.5),
-            quantile(each, 0.99),
-            quantile(each, 0.999)
-        );
-    }
-    println!("  {swaps} swaps; p99.9 during is {:.2} times p99.9 before", during / before);
-    Ok(())
+        let swaps = writer.join().map_err(|_| "the writer panicked")??;
+        Ok((each?, swaps))
+    })
+}
+
+/// Prints a line of quantiles, and gives p99.9.
+fn slowest(name: &str, each: &mut [f64]) -> f64 {
+    let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|share| quantile(each, share));
+    println!("  {name:<18} p50 {p50:.2} us, p99 {p99:.2} us, p99.9 {p999:.2} us");
+    p999
 }
 
 fn print(name: &'static str, unit: &str, sizes: &[usize], values: &[f64]) -> Series {
