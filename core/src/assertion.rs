@@ -52,7 +52,7 @@ impl Slot {
         self.header = None;
         let length = decode(text, &mut self.decoded)?;
         let document = Document::read(&mut self.decoded, length, parser, &mut self.memory)?;
-        let Header { alg, kid } = Header::read(&document, typ)?;
+        let Header { alg, kid } = Header::read(&document, |found| found == Some(typ))?;
         self.header = Some(KnownHeader { text: text.to_owned(), typ, alg, kid: kid.map(str::to_owned) });
         Ok(())
     }

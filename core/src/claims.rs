@@ -152,6 +152,11 @@ impl<'t, 'i> Claims<'t, 'i> {
         self.iat.and_then(NumericDate::read).ok_or(Reason::IatMalformed)
     }
 
+    /// `iat`, where it may be left out.
+    pub(crate) fn issued_if_present(&self) -> Result<Option<NumericDate>, Reason> {
+        self.iat.map(|value| NumericDate::read(value).ok_or(Reason::IatMalformed)).transpose()
+    }
+
     /// `nbf`.
     pub(crate) fn not_before(&self) -> Result<Option<NumericDate>, Reason> {
         self.nbf.map(|value| NumericDate::read(value).ok_or(Reason::NbfMalformed)).transpose()

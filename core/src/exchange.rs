@@ -338,11 +338,19 @@ impl Exchange {
     /// Decides: does every check, spends the `jti`, queues the record. `now` is in seconds since 1970; a time before
     /// one that was seen already counts as that one.
     pub fn decide(&self, request: &Request<'_>, now: i64) -> Result<Pending, Refusal> {
+        self.decide_on(&self.state.load(), request, self.seen.at_least(now))
+    }
+
+    /// Decides by one generation; `now` never runs backwards.
+    pub(crate) fn decide_on(
+        &self,
+        state: &State,
+        request: &Request<'_>,
+        now: i64,
+    ) -> Result<Pending, Refusal> {
         with_workspace(|workspace| {
-            let now = self.seen.at_least(now);
-            let state = self.state.load();
             let mut event = state.event(request, now);
-            let decided = self.decide_noting(&state, request, now, workspace, &mut event);
+            let decided = self.decide_noting(state, request, now, workspace, &mut event);
             self.count(usize::from(decided.is_ok()), usize::from(decided.is_err()));
             decided.map_err(|reason| state.record_refusal(reason, &event))
         })

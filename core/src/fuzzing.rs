@@ -37,7 +37,7 @@ pub fn jws(token: &[u8]) -> Result<Jws, Reason> {
     let compact = Compact::split(token)?;
     let decode = |part| base64url::decode(part).map_err(|_| Reason::EncodingInvalid);
     let (alg, kid) = read(decode(compact.header)?, |header| {
-        let Header { alg, kid } = Header::read(header, TYP)?;
+        let Header { alg, kid } = Header::read(header, |typ| typ == Some(TYP))?;
         Ok((alg, kid.map(str::to_owned)))
     })?;
     Ok(Jws { alg, kid, payload: decode(compact.payload)?, signature: decode(compact.signature)? })

@@ -88,6 +88,7 @@ mod crypto;
 #[cfg(test)]
 mod crypto_vectors;
 mod directory;
+pub mod endpoint;
 mod error;
 mod exchange;
 mod explain;
@@ -123,6 +124,7 @@ pub use access_token::VerifiedToken;
 pub use alg::Algorithm;
 pub use config::{Config, Date, State as ConnectorState};
 pub use directory::{Directory, Groups, Person};
+pub use endpoint::{Challenge, Response, TokenRequest};
 pub use error::Error;
 pub use exchange::{Builder, Exchange, Issued, Pending, Request, Stats};
 pub use explain::{Checked, Explanation, Outcome, Rule, Scopes};

@@ -166,6 +166,11 @@ impl Policy {
         Some((self.connectors.get(*at)?, name))
     }
 
+    /// The connectors that are on, in the order of the text.
+    pub(crate) fn enabled(&self) -> impl Iterator<Item = &Connector> {
+        self.connectors.iter().filter(|connector| connector.state == State::Enabled)
+    }
+
     /// The only resource of the only enabled connector.
     pub(crate) fn sole_resource(&self) -> Option<&Arc<str>> {
         self.sole.as_ref()

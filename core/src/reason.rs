@@ -10,6 +10,10 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OAuthError {
+    /// The request is malformed (RFC 6749 section 5.2): 400.
+    InvalidRequest,
+    /// The `grant_type` is not one that is served here (RFC 6749 section 5.2): 400.
+    UnsupportedGrantType,
     /// The client could not be authenticated (RFC 6749 section 5.2): 401.
     InvalidClient,
     /// The assertion is not acceptable (RFC 6749 section 5.2, RFC 7523 section 3.1): 400.
@@ -32,6 +36,8 @@ impl OAuthError {
     /// The code as it stands in the `error` member of a response.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
             Self::UnauthorizedClient => "unauthorized_client",
@@ -55,6 +61,8 @@ impl OAuthError {
     /// The `error_description`: printable ASCII, the same for every reason behind one code.
     pub const fn description(self) -> &'static str {
         match self {
+            Self::InvalidRequest => "the request is malformed",
+            Self::UnsupportedGrantType => "the grant type is not supported",
             Self::InvalidClient => "client authentication failed",
             Self::InvalidGrant => "the assertion is not acceptable",
             Self::UnauthorizedClient => "the client may not use this grant for this resource",
@@ -77,6 +85,10 @@ impl fmt::Display for OAuthError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Check {
+    /// Method, media type, headers and parameters of a request to the token endpoint (RFC 6749 section 3.2).
+    Request,
+    /// The client's own proof (RFC 6749 section 2.3).
+    ClientAuth,
     /// Size, three parts, base64url, JSON (RFC 7515 section 3.1, RFC 8259).
     Form,
     /// `typ`, `alg`, and the header members that are never obeyed (RFC 7515 section 4.1, RFC 8725).
@@ -137,6 +149,8 @@ impl Check {
     /// A short name, as `explain` prints it.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Request => "request",
+            Self::ClientAuth => "client authentication",
             Self::Form => "form",
             Self::Header => "header",
             Self::Issuer => "issuer",
@@ -195,6 +209,60 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// the method of the request is not POST
+    MethodNotAllowed = "method_not_allowed", Request, InvalidRequest;
+    /// the body is longer than `limits.max_body_bytes`
+    BodyTooLarge = "body_too_large", Request, InvalidRequest;
+    /// the request has a query: what belongs into the body would be logged on the way
+    QueryNotAllowed = "query_not_allowed", Request, InvalidRequest;
+    /// the body is not said to be `application/x-www-form-urlencoded`
+    ContentTypeInvalid = "content_type_invalid", Request, InvalidRequest;
+    /// a header that may come once came twice
+    HeaderRepeated = "header_repeated", Request, InvalidRequest;
+    /// a proof of possession came with the request, and proofs are not taken here
+    ProofNotSupported = "proof_not_supported", Request, InvalidRequest;
+    /// the body is not a form in UTF-8, or has too many parameters
+    FormMalformed = "form_malformed", Request, InvalidRequest;
+    /// a parameter other than `resource` came twice
+    ParameterRepeated = "parameter_repeated", Request, InvalidRequest;
+    /// `grant_type` is missing
+    GrantTypeMissing = "grant_type_missing", Request, InvalidRequest;
+    /// `grant_type` is not the one for JWTs (RFC 7523)
+    GrantTypeUnsupported = "grant_type_unsupported", Request, UnsupportedGrantType;
+    /// `assertion` is missing
+    AssertionMissing = "assertion_missing", Request, InvalidRequest;
+    /// the request asks for `authorization_details` of its own
+    AuthorizationDetailsRequested = "authorization_details_requested", Request, InvalidRequest;
+    /// the client proves itself in two ways at once
+    ClientAuthAmbiguous = "client_auth_ambiguous", ClientAuth, InvalidRequest;
+    /// the request names two clients
+    ClientIdsDiffer = "client_ids_differ", ClientAuth, InvalidRequest;
+    /// the client did not say who it is, or did not prove it
+    ClientAuthMissing = "client_auth_missing", ClientAuth, InvalidClient;
+    /// the client's proof is not of the form of any known way
+    ClientAuthMalformed = "client_auth_malformed", ClientAuth, InvalidClient;
+    /// the client proves itself in another way than the one that is written down for it
+    ClientAuthMethodMismatch = "client_auth_method_mismatch", ClientAuth, InvalidClient;
+    /// the client's secret is not the one whose digest is written down
+    ClientSecretWrong = "client_secret_wrong", ClientAuth, InvalidClient;
+    /// the client assertion is not a JWT with `iss` and `sub` the client, `aud`, `exp` and `jti`
+    ClientAssertionMalformed = "client_assertion_malformed", ClientAuth, InvalidClient;
+    /// the client assertion is for another server
+    ClientAssertionAudience = "client_assertion_audience", ClientAuth, InvalidClient;
+    /// the client assertion has expired, is not valid yet, or lives for too long
+    ClientAssertionTime = "client_assertion_time", ClientAuth, InvalidClient;
+    /// the client assertion is not signed by a key of the client
+    ClientAssertionSignature = "client_assertion_signature", ClientAuth, InvalidClient;
+    /// the client assertion was used before
+    ClientAssertionReplayed = "client_assertion_replayed", ClientAuth, InvalidClient;
+    /// the client's keys are not to be had at present
+    ClientKeysUnavailable = "client_keys_unavailable", ClientAuth, TemporarilyUnavailable;
+    /// the single-use store cannot answer for a client assertion
+    ClientReplayUnavailable = "client_replay_unavailable", ClientAuth, TemporarilyUnavailable;
+    /// the connection has no client certificate
+    ClientCertificateMissing = "client_certificate_missing", ClientAuth, InvalidClient;
+    /// the client certificate is not the one that is written down
+    ClientCertificateUnknown = "client_certificate_unknown", ClientAuth, InvalidClient;
     /// the assertion is longer than `limits.max_assertion_bytes`
     AssertionTooLarge = "assertion_too_large", Form, InvalidGrant;
     /// the assertion is not three parts separated by dots
@@ -449,7 +517,7 @@ mod tests {
 
     #[test]
     fn the_table_stands_in_the_order_of_the_checks() {
-        let mut last = Check::Form;
+        let mut last = Check::Request;
         for reason in Reason::ALL {
             assert!(reason.check() >= last, "{reason} stands before an earlier check");
             last = reason.check();

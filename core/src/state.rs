@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::access_token::Today;
 use crate::assertion::Rules;
 use crate::clients::Clients;
-use crate::config::{ColdStart, Compat, Config, Limits};
+use crate::config::{ColdStart, Compat, Config, Endpoints, Limits};
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::grant::Book;
@@ -40,6 +40,7 @@ pub(crate) struct Server {
     /// What the configuration is called in warnings.
     pub(crate) file: String,
     pub(crate) issuer: String,
+    pub(crate) endpoints: Endpoints,
     pub(crate) tenants: Vec<String>,
     pub(crate) limits: Limits,
     pub(crate) compat: Compat,
@@ -85,6 +86,7 @@ impl State {
                 record,
                 file: config.file,
                 issuer: config.issuer,
+                endpoints: config.endpoints,
                 tenants: config.tenants,
                 limits: config.limits,
                 compat: config.compat,

@@ -282,7 +282,7 @@ impl Table {
     }
 }
 
-fn expand(parts: &[Part]) -> String {
+pub(crate) fn expand(parts: &[Part]) -> String {
     parts
         .iter()
         .map(|part| match part {

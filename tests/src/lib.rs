@@ -4,9 +4,11 @@
 //! fields mean stands in `vectors/README.md`. A field that is not known here is an error.
 
 mod case;
+mod request;
 mod world;
 
 pub use case::{Assertion, Case, Expect, Granted, OneOrMore, Part, Refused, Step, Table, Valid, Verify};
+pub use request::{Expected, RequestCase, Token};
 pub use world::{SetClock, World};
 
 use std::path::PathBuf;

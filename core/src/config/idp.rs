@@ -68,7 +68,7 @@ const DEFAULT_ALGORITHMS: [Algorithm; 4] =
     [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA];
 
 /// Every algorithm whose public half can be given to us: what another party may sign with.
-pub(super) fn asymmetric_algorithms() -> impl Iterator<Item = Algorithm> {
+pub(crate) fn asymmetric_algorithms() -> impl Iterator<Item = Algorithm> {
     Algorithm::ALL.iter().copied().filter(|algorithm| !algorithm.is_symmetric())
 }
 

@@ -18,17 +18,17 @@ mod settings;
 mod tests;
 mod uri;
 
-pub(crate) use self::client::Client;
+pub(crate) use self::client::{AssertionAudience, Client, ClientAuth, Sha256};
 pub use self::date::Date;
-pub(crate) use self::idp::{Combine, Idp, SubjectKind};
+pub(crate) use self::idp::{Combine, Idp, SubjectKind, asymmetric_algorithms};
 pub(crate) use self::keys::Keys;
 pub use self::policy_text::State;
 pub(crate) use self::policy_text::{Connector, parse_policy};
-pub(crate) use self::settings::{ColdStart, Compat, Limits};
+pub(crate) use self::settings::{ColdStart, Compat, Endpoints, Limits};
 
 use self::document::Node;
 use self::reader::{Field, Section};
-use self::settings::{Audit, Endpoints, Replay, Tokens};
+use self::settings::{Audit, Replay, Tokens};
 use crate::directory::Directory;
 use crate::error::Error;
 
@@ -41,7 +41,6 @@ pub struct Config {
     pub(crate) issuer: String,
     /// Our own tenants; empty: `aud_tenant` is not looked at.
     pub(crate) tenants: Vec<String>,
-    #[allow(dead_code, reason = "read by the token endpoint to come")]
     pub(crate) endpoints: Endpoints,
     pub(crate) tokens: Tokens,
     pub(crate) limits: Limits,

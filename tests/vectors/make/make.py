@@ -1,4 +1,4 @@
-"""Writes tests/vectors: keys that are missing, worlds, directories, cases.
+"""Writes tests/vectors: keys that are missing, worlds, directories, cases, requests.
 
 `python make.py` keeps every signature that is still right; `python make.py --all` signs everything again.
 Needs requirements.txt (pip) and package.json (npm, for make.mjs).
@@ -8,6 +8,7 @@ import collections
 import importlib
 import sys
 
+import endpoint
 import keys
 import sign
 import table
@@ -31,8 +32,9 @@ def main() -> None:
         importlib.import_module(f"nouns.{noun}").cases()
     table.check()
     table.write()
+    endpoint.write()
     makers = collections.Counter(case.get("made_by", "a reference") for case in table.cases.values())
-    print(f"{len(table.cases)} cases, {len(worlds.worlds)} worlds, {len(keys.RECIPES)} keys")
+    print(f"{len(table.cases)} cases, {len(endpoint.cases)} requests, {len(worlds.worlds)} worlds, {len(keys.RECIPES)} keys")
     for maker, count in makers.most_common():
         print(f"{count:5} {maker}")
 

@@ -70,6 +70,27 @@ def base() -> dict:
     }
 
 
+def every_way() -> list[dict]:
+    """A client for each way to authenticate."""
+    def digest(*secrets):
+        return [hashlib.sha256(secret.encode()).hexdigest() for secret in secrets]
+
+    def other(name, **members):
+        return {"id": name, "connectors": ["chat"], **members}
+
+    own = {"auth": "private_key_jwt", "jwks": {"keys": [public("client-rs256")]}}
+    certificate = hashlib.sha256(b"test certificate of client-tls-self-signed").hexdigest()
+    return [
+        other("client-rotating", auth="client_secret_basic", secret_sha256=digest("test-secret-old", "test-secret-new")),
+        other("client:with spaces+", auth="client_secret_basic", secret_sha256=digest("a%2b c:d+")[0]),
+        client("client-post", auth="client_secret_post"),
+        other("client-jwt", **own),
+        other("client-jwt-endpoint", assertion_audience="token_endpoint", **own),
+        other("client-tls", auth="self_signed_tls_client_auth", certificate_sha256=certificate),
+        other("client-public", auth="none", connectors=["*"]),
+    ]
+
+
 def world(name: str, edit=lambda w: None) -> dict:
     """`base` with an edit, under a name."""
     worlds[name] = base()
@@ -201,6 +222,7 @@ def _all() -> None:
             {"groups": ["auditors"], "any_issuer": True, "scopes": ["chat.history"]}),
         w["clients"].append(client("client-of-globex", idps=[GLOBEX])),
     ))
+    world("requests", lambda w: w["clients"].extend(every_way()))
     world("idp-switched-off", acme(enabled=False))
     world("client-switched-off", lambda w: w["clients"][0].update(enabled=False))
     world("two-tenants", both(alone, acme(tenants=["t-one", "t-two"]), grants(

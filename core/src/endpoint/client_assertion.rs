@@ -1,0 +1,91 @@
+//! `private_key_jwt`: a JWT that the client signed to say who it is (RFC 7523 sections 2.2 and 3, with the audience of
+//! draft-ietf-oauth-rfc7523bis).
+
+use crate::base64url;
+use crate::claims::Claims;
+use crate::config::{AssertionAudience, Client, ClientAuth, Keys};
+use crate::json::{Document, Memory, PADDING, Parser};
+use crate::jws::{Compact, Header};
+use crate::reason::Reason;
+use crate::replay::{Claim, Purpose, ReplayKey};
+use crate::state::State;
+
+/// How long a client assertion may still live, in seconds: so long its `jti` is remembered.
+const MAX_LIFETIME_S: i64 = 3_600;
+
+/// The values of `typ` that a client assertion may have beside none. An ID-JAG or an access token is never one.
+const TYPES: [&str; 2] = ["JWT", "client-authentication+jwt"];
+
+/// The client that signed `jwt`, and the claim of its `jti`, which is to be made before anything else is.
+///
+/// `named` gets `sub` before it is believed, and may refuse it.
+pub(super) fn verify<'s>(
+    jwt: &str,
+    state: &'s State,
+    now: i64,
+    named: impl FnOnce(&str) -> Result<(), Reason>,
+) -> Result<(&'s Client, Claim), Reason> {
+    let limits = &state.server.limits;
+    if jwt.len() > limits.max_assertion_bytes {
+        return Err(Reason::ClientAssertionMalformed);
+    }
+    let malformed = |_| Reason::ClientAssertionMalformed;
+    let compact = Compact::split(jwt.as_bytes()).map_err(malformed)?;
+    let (mut parser, mut header_memory, mut memory) =
+        (Parser::default(), Memory::default(), Memory::default());
+    let (mut header, mut payload, mut signature) = (Vec::new(), Vec::new(), Vec::new());
+    let decode = |part, out: &mut Vec<u8>| {
+        base64url::decode_into(part, out, PADDING).map_err(|_| Reason::ClientAssertionMalformed)
+    };
+    let header_length = decode(compact.header, &mut header)?;
+    let length = decode(compact.payload, &mut payload)?;
+    let signature_length = decode(compact.signature, &mut signature)?;
+    let header = Document::read(&mut header, header_length, &mut parser, &mut header_memory)
+        .map_err(|_| Reason::ClientAssertionMalformed)?;
+    let header =
+        Header::read(&header, |typ| typ.is_none_or(|typ| TYPES.contains(&typ))).map_err(malformed)?;
+    let document = Document::read(&mut payload, length, &mut parser, &mut memory)
+        .map_err(|_| Reason::ClientAssertionMalformed)?;
+    let claims = Claims::find(document.object());
+
+    let subject = claims.subject().map_err(malformed)?;
+    named(subject)?;
+    if claims.issuer().map_err(malformed)? != subject {
+        return Err(Reason::ClientAssertionMalformed);
+    }
+    let client = state.clients.enabled(subject)?;
+    let ClientAuth::PrivateKeyJwt { keys, audience } = &client.auth else {
+        return Err(Reason::ClientAuthMethodMismatch);
+    };
+    let expected = match audience {
+        AssertionAudience::Issuer => &state.server.issuer,
+        AssertionAudience::TokenEndpoint => &state.server.endpoints.token,
+    };
+    if claims.audience().map_err(malformed)? != expected {
+        return Err(Reason::ClientAssertionAudience);
+    }
+    let jti = claims.jti(limits.max_jti_chars).map_err(malformed)?;
+    let expires = claims.expires().map_err(malformed)?;
+    let latest = now.saturating_add(limits.leeway_s);
+    let not_before = claims.not_before().map_err(malformed)?;
+    if expires.floor() <= now.saturating_sub(limits.leeway_s)
+        || expires.ceil() > latest.saturating_add(MAX_LIFETIME_S)
+        || not_before.is_some_and(|date| date.ceil() > latest)
+        || claims.issued_if_present().map_err(malformed)?.is_some_and(|date| date.ceil() > latest)
+    {
+        return Err(Reason::ClientAssertionTime);
+    }
+    let Keys::Static(keys) = keys else {
+        return Err(Reason::ClientKeysUnavailable);
+    };
+    let key = keys.select(header.kid, header.alg).map_err(|_| Reason::ClientAssertionSignature)?;
+    let signature = signature.get(..signature_length).unwrap_or_default();
+    if !key.verify(header.alg, compact.signing_input, signature) {
+        return Err(Reason::ClientAssertionSignature);
+    }
+    let claim = Claim {
+        key: ReplayKey::new(Purpose::ClientAssertion, subject, None, jti),
+        expires_at: expires.ceil().saturating_add(limits.leeway_s.saturating_mul(2)),
+    };
+    Ok((client, claim))
+}

@@ -1,0 +1,76 @@
+//! The documents by which clients find the way: authorization server metadata (RFC 8414, draft-ietf-oauth-identity-
+//! assertion-authz-grant section 7) and protected resource metadata (RFC 9728).
+
+use super::GRANT_TYPE;
+use crate::config::{ClientAuth, State as ConnectorState, asymmetric_algorithms};
+use crate::exchange::Exchange;
+use crate::json_writer::JsonWriter;
+
+/// The profile that says: ID-JAGs are taken here (draft section 7.2).
+const GRANT_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
+
+/// The ways of authentication, by their names in the IANA registry.
+fn method(auth: &ClientAuth) -> &'static str {
+    match auth {
+        ClientAuth::SecretBasic(_) => "client_secret_basic",
+        ClientAuth::SecretPost(_) => "client_secret_post",
+        ClientAuth::PrivateKeyJwt { .. } => "private_key_jwt",
+        ClientAuth::SelfSignedTls(_) => "self_signed_tls_client_auth",
+        ClientAuth::Tls(_) => "tls_client_auth",
+        ClientAuth::None => "none",
+    }
+}
+
+impl Exchange {
+    /// The authorization server metadata, as JSON (RFC 8414 section 2): for
+    /// `/.well-known/oauth-authorization-server`, with the path of the issuer identifier behind it.
+    ///
+    /// Tells what is configured and nothing more; never which IdPs are trusted.
+    pub fn metadata(&self) -> String {
+        let state = self.load();
+        let server = &state.server;
+        let mut methods: Vec<&str> =
+            state.clients.all().filter(|client| client.enabled).map(|client| method(&client.auth)).collect();
+        methods.sort_unstable();
+        methods.dedup();
+        let mut scopes: Vec<&str> =
+            state.policy.enabled().flat_map(|connector| &connector.scopes).map(String::as_str).collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        let mut json = JsonWriter::default();
+        json.object(|json| {
+            json.member("issuer", &server.issuer);
+            json.member("token_endpoint", &server.endpoints.token);
+            json.member("jwks_uri", &server.endpoints.jwks);
+            // Required by RFC 8414 section 2; there is no authorization endpoint, so there is none.
+            json.strings("response_types_supported", []);
+            json.strings("grant_types_supported", [GRANT_TYPE]);
+            json.strings("authorization_grant_profiles_supported", [GRANT_PROFILE]);
+            json.strings("token_endpoint_auth_methods_supported", methods.iter().copied());
+            if methods.contains(&"private_key_jwt") {
+                let names = asymmetric_algorithms().map(crate::alg::Algorithm::name);
+                json.strings("token_endpoint_auth_signing_alg_values_supported", names);
+            }
+            json.strings("scopes_supported", scopes);
+        });
+        json.into_string()
+    }
+
+    /// The metadata of one resource, as JSON (RFC 9728 section 2): for the URL that [`challenge`](Self::challenge) names.
+    /// `None` where no enabled connector serves it.
+    pub fn protected_resource_metadata(&self, resource: &str) -> Option<String> {
+        let state = self.load();
+        let (connector, resource) = state.policy.serving(resource)?;
+        if connector.state != ConnectorState::Enabled {
+            return None;
+        }
+        let mut json = JsonWriter::default();
+        json.object(|json| {
+            json.member("resource", resource);
+            json.strings("authorization_servers", [&*state.server.issuer]);
+            json.strings("scopes_supported", connector.scopes.iter().map(String::as_str));
+            json.strings("bearer_methods_supported", ["header"]);
+        });
+        Some(json.into_string())
+    }
+}

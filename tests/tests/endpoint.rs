@@ -1,0 +1,205 @@
+//! Runs the requests of the vector table: bytes in, status, headers and body out; and what no table can say.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the helpers of a test"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use idjag::{
+    Challenge, Check, Claim, Claimed, Config, Exchange, MemoryReplay, Reason, ReplayKey, ReplayStats,
+    ReplayStore, Response,
+};
+use idjag_tests::{RequestCase, SetClock, World, vectors};
+use serde_json::Value;
+
+/// Counted, so that none gets lost. Changes with the table.
+const REQUESTS: usize = 139;
+
+/// Slugs that no request to this table's world can meet, and why.
+const NOT_MET: [(&str, &str); 2] = [
+    ("client_keys_unavailable", "the world's clients have their keys; `what_cannot_be_looked_up_is_503`"),
+    ("client_replay_unavailable", "the world's store answers; `what_cannot_be_looked_up_is_503`"),
+];
+
+fn engine(case: &RequestCase) -> Exchange {
+    World::read(&case.world).unwrap().engine(SetClock::new(case.now)).unwrap()
+}
+
+fn check(case: &RequestCase, engine: &Exchange, response: &Response) {
+    let (name, expect) = (&case.name, &case.expect);
+    assert_eq!((response.slug(), response.status()), (expect.slug.as_deref(), expect.status), "{name}");
+    for (header, value) in &expect.headers {
+        let found: Vec<&str> =
+            response.headers().filter(|(name, _)| name == header).map(|(_, value)| value).collect();
+        assert_eq!(found, [value], "{name}: {header}");
+    }
+    for header in &expect.absent {
+        assert_eq!(response.header(header), None, "{name}: {header}");
+    }
+    let body: BTreeMap<String, Value> = serde_json::from_slice(response.body()).expect("a JSON object");
+    let members: Vec<&str> = body.keys().map(String::as_str).collect();
+    if let Some(token) = &expect.token {
+        assert_eq!(members, ["access_token", "expires_in", "resource", "scope", "token_type"], "{name}");
+        assert_eq!((&body["token_type"], &body["expires_in"]), (&"Bearer".into(), &3600.into()), "{name}");
+        let scopes = |text: &str| text.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
+        assert_eq!(scopes(body["scope"].as_str().unwrap()), scopes(&token.scope), "{name}");
+        assert_eq!(body["resource"], *token.resource, "{name}");
+        let access_token = body["access_token"].as_str().unwrap();
+        let verified = engine.verify(access_token.as_bytes(), &token.resource).expect(name);
+        assert_eq!(scopes(verified.scope()), scopes(&token.scope), "{name}");
+    } else {
+        assert_eq!(members, ["error", "error_description"], "{name}");
+        assert_eq!(body["error"], **expect.error.as_ref().unwrap(), "{name}");
+        let description = body["error_description"].as_str().unwrap();
+        // RFC 6749 section 5.2; and never what the reason is, or who is trusted (row 73).
+        assert!(description.bytes().all(|b| matches!(b, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e)), "{name}");
+        assert!(!description.contains("idp.example") && !description.contains('_'), "{name}");
+    }
+}
+
+#[test]
+fn every_request_of_the_table_gets_its_response() {
+    let cases = RequestCase::read_all().unwrap();
+    assert_eq!(cases.len(), REQUESTS);
+    let by_name: BTreeMap<&str, &RequestCase> = cases.iter().map(|case| (&*case.name, case)).collect();
+    assert_eq!(by_name.len(), REQUESTS, "a name stands twice");
+    for case in &cases {
+        let engine = engine(case);
+        for earlier in &case.before {
+            let earlier = by_name[&**earlier];
+            check(earlier, &engine, &earlier.send(&engine));
+        }
+        check(case, &engine, &case.send(&engine));
+        if case.expect.token.is_none() {
+            assert!(by_name[case.control.as_deref().unwrap()].expect.token.is_some(), "{}", case.name);
+            assert!(case.differs.is_some(), "{}", case.name);
+        }
+        let stats = engine.stats();
+        let requests = u64::try_from(case.before.len() + 1).unwrap();
+        assert_eq!(stats.granted + stats.refused, requests, "{}: every request is counted", case.name);
+    }
+}
+
+#[test]
+fn every_reason_of_the_endpoint_is_met() {
+    let cases = RequestCase::read_all().unwrap();
+    let met: BTreeSet<&str> = cases.iter().filter_map(|case| case.expect.slug.as_deref()).collect();
+    for reason in Reason::ALL {
+        if matches!(reason.check(), Check::Request | Check::ClientAuth) {
+            let excused = NOT_MET.iter().any(|(slug, _)| *slug == reason.slug());
+            assert!(met.contains(reason.slug()) != excused, "{reason}");
+        }
+    }
+}
+
+/// Cannot answer.
+struct Down;
+
+impl ReplayStore for Down {
+    fn claim(&self, _: &[Claim], _: i64, out: &mut [Claimed]) {
+        out.fill(Claimed::Unavailable);
+    }
+
+    fn seen(&self, _: &ReplayKey, _: i64) -> Claimed {
+        Claimed::Unavailable
+    }
+
+    fn stats(&self) -> ReplayStats {
+        MemoryReplay::new(0).stats()
+    }
+}
+
+#[test]
+fn what_cannot_be_looked_up_is_503() {
+    let cases = RequestCase::read_all().unwrap();
+    let case = cases.iter().find(|case| case.name == "jwt").unwrap();
+    let config = World::read(&case.world).unwrap().config().unwrap();
+    let down =
+        Exchange::builder(config).clock(SetClock::new(case.now)).replay(Box::new(Down)).build().unwrap();
+
+    let mut world = World::read(&case.world).unwrap().json();
+    for client in world["clients"].as_array_mut().unwrap() {
+        if client["auth"] == "private_key_jwt" {
+            client.as_object_mut().unwrap().remove("jwks");
+            client["jwks_uri"] = "https://client.example/jwks".into();
+        }
+    }
+    let config = Config::parse("requests.json", &world.to_string(), &mut |file| {
+        std::fs::read(vectors().join("worlds").join(file)).map_err(|why| why.to_string())
+    });
+    let without_keys = Exchange::builder(config.unwrap()).clock(SetClock::new(case.now)).build().unwrap();
+
+    for (engine, slug) in [(down, "client_replay_unavailable"), (without_keys, "client_keys_unavailable")] {
+        let response = case.send(&engine);
+        assert_eq!((response.status(), response.slug()), (503, Some(slug)));
+        assert_eq!(response.header("Retry-After"), Some("1"));
+        let body: Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(body["error"], "temporarily_unavailable");
+    }
+}
+
+fn base() -> Exchange {
+    World::read("requests").unwrap().engine(SetClock::new(1_784_527_300)).unwrap()
+}
+
+#[test]
+fn the_metadata_says_what_is_configured_and_no_more() {
+    let metadata: Value = serde_json::from_str(&base().metadata()).unwrap();
+    let expected = serde_json::json!({
+        "issuer": "https://auth.chat.example/",
+        "token_endpoint": "https://auth.chat.example/token",
+        "jwks_uri": "https://auth.chat.example/jwks",
+        "response_types_supported": [],
+        "grant_types_supported": ["urn:ietf:params:oauth:grant-type:jwt-bearer"],
+        "authorization_grant_profiles_supported": ["urn:ietf:params:oauth:grant-profile:id-jag"],
+        "token_endpoint_auth_methods_supported": [
+            "client_secret_basic", "client_secret_post", "none", "private_key_jwt", "self_signed_tls_client_auth"
+        ],
+        "token_endpoint_auth_signing_alg_values_supported": [
+            "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"
+        ],
+        "scopes_supported": ["chat.history", "chat.read", "chat.write"],
+    });
+    assert_eq!(metadata, expected);
+    assert!(!base().metadata().contains("acme"), "trusted issuers are nobody's business");
+}
+
+#[test]
+fn a_resource_names_its_server_while_its_connector_is_on() {
+    let engine = base();
+    let document = engine.protected_resource_metadata("https://mcp.chat.example/").unwrap();
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let expected = serde_json::json!({
+        "resource": "https://mcp.chat.example/",
+        "authorization_servers": ["https://auth.chat.example/"],
+        "scopes_supported": ["chat.read", "chat.history", "chat.write"],
+        "bearer_methods_supported": ["header"],
+    });
+    assert_eq!(document, expected);
+    for resource in ["https://mcp.notes.example/", "https://mcp.chat.example", ""] {
+        assert_eq!(engine.protected_resource_metadata(resource), None, "{resource}");
+    }
+}
+
+#[test]
+fn a_challenge_says_where_to_get_a_token() {
+    let engine = base();
+    let challenge = |challenge| engine.challenge("https://mcp.chat.example/", challenge);
+    let metadata = "resource_metadata=\"https://mcp.chat.example/.well-known/oauth-protected-resource\"";
+    assert_eq!(challenge(Challenge::Missing), format!("Bearer {metadata}"));
+    assert_eq!(
+        challenge(Challenge::Invalid),
+        format!(
+            "Bearer error=\"invalid_token\", error_description=\"the access token is not valid\", {metadata}"
+        )
+    );
+    assert_eq!(
+        challenge(Challenge::InsufficientScope("chat.read chat\".history\r\n")),
+        format!("Bearer error=\"insufficient_scope\", scope=\"chat.read chat.history\", {metadata}")
+    );
+    assert_eq!(Challenge::InsufficientScope("").http_status(), 403);
+}
