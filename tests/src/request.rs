@@ -85,12 +85,28 @@ impl RequestCase {
         Ok(serde_json::from_slice(&text)?)
     }
 
-    /// Sends it.
-    pub fn send(&self, engine: &Exchange) -> Response {
-        let body = match &self.body {
+    fn body(&self) -> String {
+        match &self.body {
             Body::Text(text) => text.clone(),
             Body::Parts(parts) => expand(parts),
-        };
+        }
+    }
+
+    /// The same as it goes over a connection, which is closed afterwards (RFC 9112).
+    pub fn http(&self) -> Vec<u8> {
+        let mut text = format!("{} {} HTTP/1.1\r\nhost: auth.chat.example\r\n", self.method, self.target);
+        for (name, value) in &self.headers {
+            text.extend([name, ": ", value, "\r\n"]);
+        }
+        let body = self.body();
+        let length = body.len().to_string();
+        text.extend(["content-length: ", &length, "\r\nconnection: close\r\n\r\n", &body]);
+        text.into_bytes()
+    }
+
+    /// Hands it over.
+    pub fn send(&self, engine: &Exchange) -> Response {
+        let body = self.body();
         let headers: Vec<(&str, &[u8])> =
             self.headers.iter().map(|(name, value)| (&**name, value.as_bytes())).collect();
         engine.handle(&TokenRequest {

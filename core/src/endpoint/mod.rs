@@ -3,6 +3,12 @@
 //! No socket and no framework: whatever speaks HTTP hands over what it received, and sends what it gets. See
 //! [`Exchange::handle`]. The documents that clients discover it by are [`Exchange::metadata`] and
 //! [`Exchange::protected_resource_metadata`].
+//!
+//! A whole server, `examples/token_endpoint.rs`:
+//!
+//! ```no_run
+#![doc = include_str!("../../examples/token_endpoint.rs")]
+//! ```
 
 mod basic;
 mod challenge;
