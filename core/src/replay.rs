@@ -293,6 +293,29 @@ mod tests {
             let key = ReplayKey::new(purpose, issuer, tenant, jti);
             assert_eq!(claim(&store, key, 10, 0), Claimed::First, "{purpose:?} {issuer} {tenant:?} {jti}");
             assert_eq!(claim(&store, key, 10, 0), Claimed::Seen);
+            assert_eq!(claim(&store, ReplayKey::from_bytes(*key.as_bytes()), 10, 0), Claimed::Seen);
+        }
+        assert_eq!(store.stats().entries, names.len() as u64);
+    }
+
+    #[test]
+    fn keys_are_spread_over_all_shards() {
+        let store = MemoryReplay::new(16 << 20);
+        assert_eq!(store.shards.len() as u64, MAX_SHARDS);
+        for number in 0..64 * MAX_SHARDS {
+            assert_eq!(claim(&store, key(number), 10, 0), Claimed::First);
+        }
+        assert!(store.shards.iter().all(|shard| (16..256).contains(&shard.lock().held.len())));
+        assert_eq!(format!("{store:?}"), "MemoryReplay { max_bytes: 16777216, .. }");
+    }
+
+    #[test]
+    fn what_a_new_table_takes_is_known_before_it_is_made() {
+        for entries in 1..1_000 {
+            let mut table: HashTable<Claim> = HashTable::new();
+            table.reserve(entries, |_| 0);
+            let over = first_bytes(entries) - table.allocation_size() as u64;
+            assert!(over < 32, "{entries} entries: {over}");
         }
     }
 
@@ -386,7 +409,8 @@ mod tests {
 }
 
 /// Every order in which the operations of some threads on the table can come: `make loom`.
-#[cfg(all(test, loom))]
+#[cfg(loom)]
+#[cfg(test)]
 mod model {
     use loom::sync::Arc;
     use loom::thread;
