@@ -25,7 +25,7 @@ export CARGO_TERM_PROGRESS_WHEN ?= never
 # What is built is looked for under target/.
 unexport CARGO_TARGET_DIR
 
-.PHONY: help demo deps test test-rust test-ring fuzz bench public-api need-rust need-tools need-c++
+.PHONY: help demo deps test test-rust test-ring loom mutants fuzz bench public-api need-rust need-tools need-c++
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -71,6 +71,19 @@ test-ring: need-rust ## the same engine over ring, without aws-lc-rs
 	    *aws-lc-rs*) echo "aws-lc-rs is linked although only ring was asked for" >&2; exit 1;; esac
 	$(CARGO) clippy $(RING) -p idjag -p idjag-cli -p idjag-tests --all-targets -- -D warnings
 	$(CARGO) test $(RING) -p idjag -p idjag-cli -p idjag-tests
+
+# Without aws-lc-rs, which takes longest to build and has no part in it.
+loom: export RUSTFLAGS := --cfg loom
+loom: need-rust ## the single-use table under loom: every order of what its threads do
+	$(CARGO) test $(RING) -p idjag --lib --target-dir target/loom replay::model
+
+# What is changed and which tests run stands in .cargo/mutants.toml.
+mutants: export CARGO_PROFILE_DEV_DEBUG := false
+mutants: need-rust ## break the code of the checks, piece by piece: a test must fail each time; takes hours
+	@$(CARGO) mutants --version >/dev/null 2>&1 || \
+	    { echo "cargo-mutants is missing: run 'cargo install --locked cargo-mutants'" >&2; exit 1; }
+	@mkdir -p target
+	$(CARGO) mutants --output target
 
 # What cargo-fuzz does, without it and without a nightly toolchain. Leaks are looked for at the end, not after each run.
 fuzz: export RUSTC_BOOTSTRAP := 1

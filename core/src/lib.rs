@@ -116,6 +116,7 @@ mod revoked;
 mod scope;
 mod snapshot;
 mod state;
+mod sync;
 mod texts;
 mod time;
 mod token_cache;

@@ -6,13 +6,11 @@
 
 use std::fmt;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use parking_lot::Mutex;
 
 use crate::crypto;
+use crate::sync::{AtomicU64, Mutex, Ordering, RandomState};
 
 /// What a `jti` was presented for. The same `jti` for two purposes is two keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -295,6 +293,29 @@ mod tests {
             let key = ReplayKey::new(purpose, issuer, tenant, jti);
             assert_eq!(claim(&store, key, 10, 0), Claimed::First, "{purpose:?} {issuer} {tenant:?} {jti}");
             assert_eq!(claim(&store, key, 10, 0), Claimed::Seen);
+            assert_eq!(claim(&store, ReplayKey::from_bytes(*key.as_bytes()), 10, 0), Claimed::Seen);
+        }
+        assert_eq!(store.stats().entries, names.len() as u64);
+    }
+
+    #[test]
+    fn keys_are_spread_over_all_shards() {
+        let store = MemoryReplay::new(16 << 20);
+        assert_eq!(store.shards.len() as u64, MAX_SHARDS);
+        for number in 0..64 * MAX_SHARDS {
+            assert_eq!(claim(&store, key(number), 10, 0), Claimed::First);
+        }
+        assert!(store.shards.iter().all(|shard| (16..256).contains(&shard.lock().held.len())));
+        assert_eq!(format!("{store:?}"), "MemoryReplay { max_bytes: 16777216, .. }");
+    }
+
+    #[test]
+    fn what_a_new_table_takes_is_known_before_it_is_made() {
+        for entries in 1..1_000 {
+            let mut table: HashTable<Claim> = HashTable::new();
+            table.reserve(entries, |_| 0);
+            let over = first_bytes(entries) - table.allocation_size() as u64;
+            assert!(over < 32, "{entries} entries: {over}");
         }
     }
 
@@ -384,5 +405,153 @@ mod tests {
         }
         let stats = store.stats();
         assert!(stats.bytes <= stats.entries * 64, "{stats:?}");
+    }
+}
+
+/// Every order in which the operations of some threads on the table can come: `make loom`.
+#[cfg(loom)]
+#[cfg(test)]
+mod model {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+
+    /// What a shard takes at most with room for three entries, and after doubling.
+    const SMALL: u64 = 132;
+    const DOUBLED: u64 = 2 * SMALL;
+
+    /// Two shards of three entries each at first.
+    fn table(max_bytes: u64) -> Arc<MemoryReplay> {
+        Arc::new(MemoryReplay {
+            hasher: RandomState::default(),
+            shards: (0..2).map(|_| Mutex::default()).collect(),
+            first: 3,
+            bytes: AtomicU64::new(0),
+            max_bytes,
+        })
+    }
+
+    /// The first keys that fall to a shard.
+    fn keys<const N: usize>(table: &MemoryReplay, shard: usize) -> [ReplayKey; N] {
+        let mut keys = (0..=u8::MAX).map(|number| ReplayKey::from_bytes([number; 16])).filter(|key| {
+            let at = table.shard(table.hasher.hash_one(key)).map(std::ptr::from_ref);
+            at == table.shards.get(shard).map(std::ptr::from_ref)
+        });
+        std::array::from_fn(|_| keys.next().unwrap())
+    }
+
+    fn claim<const N: usize>(table: &MemoryReplay, keys: [ReplayKey; N], now: i64) -> [Claimed; N] {
+        let mut out = [Claimed::Unavailable; N];
+        table.claim(&keys.map(|key| Claim { key, expires_at: now + 10 }), now, &mut out);
+        out
+    }
+
+    /// Claims `first` and `second` on two threads of their own, watches the bound on a third, and gives the answers.
+    fn race<const N: usize>(
+        table: &Arc<MemoryReplay>,
+        first: [ReplayKey; N],
+        second: [ReplayKey; N],
+        now: i64,
+    ) -> [[Claimed; N]; 2] {
+        let claimants = [first, second].map(|keys| {
+            let table = Arc::clone(table);
+            thread::spawn(move || claim(&table, keys, now))
+        });
+        let meanwhile = allocated(table);
+        let answers = claimants.map(|claimant| claimant.join().unwrap());
+        let settled = allocated(table);
+        assert!(meanwhile <= settled && settled <= table.max_bytes, "{meanwhile}, then {settled} bytes");
+        assert_eq!(table.stats().bytes, settled);
+        answers
+    }
+
+    fn allocated(table: &MemoryReplay) -> u64 {
+        table.shards.iter().map(|shard| shard.lock().held.allocation_size() as u64).sum()
+    }
+
+    fn count<const N: usize>(answers: &[[Claimed; N]], which: Claimed) -> usize {
+        answers.iter().flatten().filter(|answer| **answer == which).count()
+    }
+
+    #[test]
+    fn of_three_claims_of_one_key_one_is_first() {
+        loom::model(|| {
+            let table = table(2 * SMALL);
+            let [key] = keys(&table, 0);
+            let claimants: Vec<_> = (0..2)
+                .map(|_| {
+                    let table = Arc::clone(&table);
+                    thread::spawn(move || claim(&table, [key], 0))
+                })
+                .collect();
+            let mut answers = vec![claim(&table, [key], 0)];
+            answers.extend(claimants.into_iter().map(|claimant| claimant.join().unwrap()));
+            assert_eq!((count(&answers, Claimed::First), count(&answers, Claimed::Seen)), (1, 2));
+            assert_eq!(table.stats().entries, 1);
+        });
+    }
+
+    #[test]
+    fn of_a_key_that_expired_one_claim_is_first() {
+        loom::model(|| {
+            let table = table(2 * SMALL);
+            let [key] = keys(&table, 0);
+            assert_eq!(claim(&table, [key], 0), [Claimed::First]);
+            let answers = race(&table, [key], [key], 11);
+            assert_eq!((count(&answers, Claimed::First), count(&answers, Claimed::Seen)), (1, 1));
+        });
+    }
+
+    #[test]
+    fn calls_that_claim_the_same_keys_in_another_order_share_them() {
+        loom::model(|| {
+            let table = table(2 * SMALL);
+            let ([one], [other]) = (keys(&table, 0), keys(&table, 1));
+            let answers = race(&table, [one, other], [other, one], 0);
+            assert_eq!((count(&answers, Claimed::First), count(&answers, Claimed::Seen)), (2, 2));
+            assert_eq!(table.stats().entries, 2);
+        });
+    }
+
+    #[test]
+    fn two_shards_do_not_both_take_the_last_room() {
+        loom::model(|| {
+            let table = table(SMALL);
+            let answers = race(&table, keys::<1>(&table, 0), keys(&table, 1), 0);
+            assert_eq!((count(&answers, Claimed::First), count(&answers, Claimed::Unavailable)), (1, 1));
+            assert_eq!(table.stats().entries, 1);
+        });
+    }
+
+    #[test]
+    fn two_shards_do_not_both_double_into_the_last_room() {
+        for (max_bytes, doubled) in [(DOUBLED + SMALL, 1), (2 * DOUBLED, 2)] {
+            loom::model(move || {
+                let table = table(max_bytes);
+                let (one, other) = (keys::<4>(&table, 0), keys::<4>(&table, 1));
+                for keys in [one, other] {
+                    let [first @ .., _] = keys;
+                    assert_eq!(claim(&table, first, 0), [Claimed::First; 3]);
+                }
+                let answers = race(&table, [one[3]], [other[3]], 0);
+                assert_eq!(count(&answers, Claimed::First), doubled);
+                assert_eq!(count(&answers, Claimed::Unavailable), 2 - doubled);
+            });
+        }
+    }
+
+    #[test]
+    fn a_shard_is_cleared_and_doubled_under_two_threads() {
+        loom::model(|| {
+            let table = table(2 * DOUBLED);
+            let [old, held, kept, one, other] = keys(&table, 0);
+            assert_eq!(claim(&table, [old], 0), [Claimed::First]);
+            assert_eq!(claim(&table, [held, kept], 5), [Claimed::First; 2]);
+            let answers = race(&table, [one, held], [other, kept], 11);
+            assert_eq!(answers, [[Claimed::First, Claimed::Seen]; 2]);
+            assert_eq!(table.seen(&old, 11), Claimed::First);
+            assert_eq!(table.stats().entries, 4);
+        });
     }
 }

@@ -91,6 +91,7 @@ fn run(sequence: &Sequence, met: &Seen) -> Result<(), TestCaseError> {
         }
         let (stats, held) = (store.stats(), twin.values().filter(|until| now <= **until).count());
         prop_assert!(stats.bytes <= max_bytes && stats.entries >= held as u64, "{:?}", stats);
+        prop_assert!(stats.entries * size_of::<Claim>() as u64 <= stats.bytes, "{:?}", stats);
     }
     Ok(())
 }

@@ -535,3 +535,48 @@ fn a_policy_that_was_put_outlives_a_reload_of_a_configuration_without_one() {
     engine.reload(config()).unwrap();
     assert_eq!(exchange(), Ok(()));
 }
+
+#[test]
+fn what_is_known_of_a_bearer_is_what_the_token_says() {
+    let house = House::plain();
+    let issued = house.exchange("ada").unwrap();
+    house.pass(60);
+    let who = house.engine.verify(issued.access_token().as_bytes(), RESOURCE).unwrap();
+    assert_eq!((who.issued_at(), who.expires_at() - who.issued_at()), (NOW, issued.expires_in_s()));
+    let claims: serde_json::Value = serde_json::from_str(&who.claims()).unwrap();
+    assert_eq!((claims["jti"].as_str(), claims["sub"].as_str()), (Some(who.jti()), Some("ada")));
+    let shown = format!("{who:?}");
+    let signature = issued.access_token().rsplit('.').next().unwrap();
+    assert!(
+        shown.contains("\"ada\"") && shown.contains("chat.read") && !shown.contains(signature),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_header_that_is_known_is_known_for_its_own_type_only() {
+    let house = House::plain();
+    let assertion = house.assertion(&house.idp, "ada");
+    let issued = house.engine.exchange(&request(&assertion)).unwrap();
+    let verified = house.engine.verify(assertion.as_bytes(), RESOURCE);
+    assert_eq!(verified.unwrap_err().reason(), Reason::TokenMalformed);
+    assert!(house.verify(&issued).is_ok());
+    let exchanged = house.engine.exchange(&request(issued.access_token()));
+    assert_eq!(exchanged.unwrap_err().reason(), Reason::TypInvalid);
+}
+
+#[test]
+fn a_requested_scope_has_a_longest_length() {
+    const LONGEST: usize = 16_384;
+    let house = House::plain();
+    for (length, answer) in [(LONGEST, Ok("chat.read")), (LONGEST + 1, Err(())), (LONGEST + 64, Err(()))] {
+        let mut scope = "chat.read ".to_owned();
+        scope.extend(std::iter::repeat_n('x', length - scope.len()));
+        let assertion = house.assertion(&house.idp, "ada");
+        let asked = Request { scope: Some(&scope), ..request(&assertion) };
+        let answered = house.engine.exchange(&asked);
+        assert_eq!(answered.as_ref().map(Issued::scope).map_err(|_| ()), answer, "{length}");
+        let malformed = answered.is_err_and(|why| why.reason() == Reason::ScopeRequestMalformed);
+        assert_eq!(malformed, answer.is_err());
+    }
+}

@@ -163,6 +163,7 @@ fn each_of_these_is_named_in_one_file_only() {
         ("aws_lc_rs", "crypto"),
         ("ring", "crypto"),
         ("arc_swap", "snapshot"),
+        ("loom", "sync"),
         ("SystemTime", "time"),
         ("SystemRandom", "crypto"),
         ("unsafe", "no file"),
