@@ -5,6 +5,7 @@
 //! and `regressions/` without it.
 
 mod batch;
+mod endpoint;
 mod exchange;
 mod parsers;
 mod policy;
@@ -13,6 +14,7 @@ mod tree;
 mod world;
 
 pub use batch::batch_equals_single;
+pub use endpoint::endpoint;
 pub use exchange::{exchange, never_forged, verify_roundtrip};
 pub use parsers::{config, directory, jwk, jwks};
 pub use policy::policy;
@@ -22,12 +24,13 @@ pub use tokens::{claims, jws};
 pub type Target = fn(&[u8]);
 
 /// Every target, by name.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("jws", jws),
     ("claims", claims),
     ("exchange", exchange),
     ("never_forged", never_forged),
     ("batch_equals_single", batch_equals_single),
+    ("endpoint", endpoint),
     ("config", config),
     ("jwks", jwks),
     ("directory", directory),

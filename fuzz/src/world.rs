@@ -42,6 +42,11 @@ id = "agent"
 auth = "none"
 connectors = ["chat"]
 [[clients]]
+id = "vault"
+auth = "client_secret_basic"
+secret_sha256 = "91b25379678d13b46ea81ff5846355e3e510de40614ee0a5d8828a65d15b14c1"
+connectors = ["chat"]
+[[clients]]
 id = "other"
 auth = "none"
 connectors = ["wiki"]
