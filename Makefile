@@ -57,6 +57,7 @@ test: need-rust ## every test; SKIP=ring leaves a part out
 test-rust: need-rust need-tools ## format, lints, tests, documentation, licences, a small wave
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
+	$(CARGO) fmt --manifest-path benches/peers/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) test --workspace --locked
 	$(CARGO) test --manifest-path fuzz/Cargo.toml --target-dir target --locked --no-default-features --test replay
@@ -101,10 +102,11 @@ fuzz: need-rust need-c++ ## each fuzz target for SECONDS=20, under AddressSaniti
 	    echo "fuzz: $$target: $$(sed -n 's/^Done //p' target/fuzz-corpus/$$target.log)"; \
 	done
 
-bench: need-rust ## the figures of the README, what changes with growth (and its plots), then criterion
+bench: need-rust ## the figures of the README, what changes with growth (and its plots), criterion, other libraries
 	$(CARGO) run --release --locked -p idjag-benches --bin figures
 	$(CARGO) run --release --locked -p idjag-benches --bin growth
 	$(CARGO) bench --locked -p idjag-benches
+	CARGO="$(CARGO)" benches/peers/run
 
 public-api: need-rust ## write core/public-api.txt anew, to be reviewed as a diff
 	UPDATE_PUBLIC_API=1 $(CARGO) test --locked -p idjag-tests --test api

@@ -9,7 +9,9 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use idjag::{Algorithm, Builder, Config, Exchange, IdJag, IdJagMinter, Request, SigningKey};
+use idjag::{
+    Algorithm, Builder, Clock as _, Config, Exchange, IdJag, IdJagMinter, Request, SigningKey, SystemClock,
+};
 
 pub mod plot;
 
@@ -22,7 +24,7 @@ pub const ISSUER: &str = "https://auth.chat.example/";
 pub const RESOURCE: &str = "https://mcp.chat.example/";
 /// The client.
 pub const CLIENT: &str = "f53f191f9311af35";
-/// The time at which everything happens, in seconds since 1970.
+/// The time at which everything happens, in seconds since 1970, unless a world goes by the system's clock.
 pub const NOW: i64 = 1_784_527_300;
 /// People in the directory.
 pub const PEOPLE: usize = 2_000;
@@ -51,6 +53,7 @@ pub struct World {
     own_jwk: String,
     config: String,
     directory: String,
+    stopped: bool,
 }
 
 impl World {
@@ -104,7 +107,20 @@ impl World {
             own_jwk: SigningKey::generate(own)?.to_jwk().to_string(),
             config,
             directory: directory(size),
+            stopped: true,
         })
+    }
+
+    /// The same world, but its engines go by the system's clock, and its assertions are issued when they are minted.
+    #[must_use]
+    pub fn by_the_clock(mut self) -> Self {
+        self.stopped = false;
+        self
+    }
+
+    /// What time it is, in seconds since 1970.
+    pub fn now(&self) -> i64 {
+        if self.stopped { NOW } else { SystemClock.now() }
     }
 
     /// The public key of the first IdP.
@@ -123,7 +139,7 @@ impl World {
         (0..self.size.connectors).map(|at| connector_toml(at, whose)).collect()
     }
 
-    /// An engine in the making, whose clock stands at [`NOW`].
+    /// An engine in the making, whose clock stands at [`NOW`] unless this world goes by the system's.
     ///
     /// # Errors
     ///
@@ -133,10 +149,11 @@ impl World {
             let text = if name == "own.jwk" { &self.own_jwk } else { &self.directory };
             Ok(text.as_bytes().to_vec())
         })?;
-        Ok(Exchange::builder(config).clock(|| NOW))
+        let builder = Exchange::builder(config);
+        Ok(if self.stopped { builder.clock(|| NOW) } else { builder })
     }
 
-    /// An engine whose clock stands at [`NOW`], with nothing spent.
+    /// An engine like that, with nothing spent.
     ///
     /// # Errors
     ///
@@ -164,7 +181,7 @@ impl World {
                     subject: &subject,
                     resource: Some(&resource(drawn % self.size.connectors)),
                     scope: Some("chat.read chat.history"),
-                    issued_at: NOW - 20,
+                    issued_at: self.now() - 20,
                     lifetime_s: 300,
                     email: Some(&email),
                     further: concat!(
