@@ -37,6 +37,8 @@ pub(crate) struct Connector {
     pub(crate) line: u32,
     pub(crate) state: State,
     pub(crate) require_dpop: bool,
+    /// The ids of the clients that may ask about its tokens.
+    pub(crate) introspect_clients: Vec<String>,
     pub(crate) scopes: Vec<String>,
     pub(crate) resources: Vec<Arc<str>>,
     pub(crate) grants: Vec<Grant>,
@@ -207,6 +209,7 @@ impl Connector {
             line: written.line,
             state: written.state,
             require_dpop: written.require_dpop,
+            introspect_clients: written.introspect_clients.clone(),
             scopes: written.scopes.clone(),
             resources: written.resources.iter().map(|name| Arc::from(name.as_str())).collect(),
             grants,

@@ -231,6 +231,8 @@ reasons! {
     GrantTypeUnsupported = "grant_type_unsupported", Request, UnsupportedGrantType;
     /// `assertion` is missing
     AssertionMissing = "assertion_missing", Request, InvalidRequest;
+    /// `token` is missing
+    TokenMissing = "token_missing", Request, InvalidRequest;
     /// the request asks for `authorization_details` of its own
     AuthorizationDetailsRequested = "authorization_details_requested", Request, InvalidRequest;
     /// the client proves itself in two ways at once
@@ -421,6 +423,8 @@ reasons! {
     TokenProofRequired = "token_proof_required", Token, InvalidToken;
     /// the policy of today gives this token nothing any more
     TokenNoLongerGranted = "token_no_longer_granted", Token, InvalidToken;
+    /// the access token that is to be revoked was issued to another client
+    TokenOfAnotherClient = "token_of_another_client", Token, UnauthorizedClient;
 }
 
 impl fmt::Display for Reason {

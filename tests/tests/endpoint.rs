@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use idjag::{
     Challenge, Check, Claim, Claimed, Config, Exchange, MemoryReplay, Reason, ReplayKey, ReplayStats,
-    ReplayStore, Response,
+    ReplayStore, Response, TokenRequest,
 };
 use idjag_tests::{RequestCase, SetClock, World, vectors};
 use serde_json::Value;
@@ -20,7 +20,8 @@ use serde_json::Value;
 const REQUESTS: usize = 139;
 
 /// Slugs that no request to this table's world can meet, and why.
-const NOT_MET: [(&str, &str); 2] = [
+const NOT_MET: [(&str, &str); 3] = [
+    ("token_missing", "of the endpoints about tokens: `a_client_gives_back_its_own_tokens_only`"),
     ("client_keys_unavailable", "the world's clients have their keys; `what_cannot_be_looked_up_is_503`"),
     ("client_replay_unavailable", "the world's store answers; `what_cannot_be_looked_up_is_503`"),
 ];
@@ -153,6 +154,8 @@ fn the_metadata_says_what_is_configured_and_no_more() {
         "issuer": "https://auth.chat.example/",
         "token_endpoint": "https://auth.chat.example/token",
         "jwks_uri": "https://auth.chat.example/jwks",
+        "revocation_endpoint": "https://auth.chat.example/revoke",
+        "introspection_endpoint": "https://auth.chat.example/introspect",
         "response_types_supported": [],
         "grant_types_supported": ["urn:ietf:params:oauth:grant-type:jwt-bearer"],
         "authorization_grant_profiles_supported": ["urn:ietf:params:oauth:grant-profile:id-jag"],
@@ -202,4 +205,104 @@ fn a_challenge_says_where_to_get_a_token() {
         format!("Bearer error=\"insufficient_scope\", scope=\"chat.read chat.history\", {metadata}")
     );
     assert_eq!(Challenge::InsufficientScope("").http_status(), 403);
+}
+
+/// A form with a client's proof in `Authorization`.
+fn post<'a>(headers: &'a [(&'a str, &'a [u8])], body: &'a str) -> TokenRequest<'a> {
+    TokenRequest { method: "POST", target: "/", headers, body: body.as_bytes(), ..TokenRequest::default() }
+}
+
+/// An engine on which the request `basic` was answered, its token, and that client's headers and another's.
+struct Handed {
+    engine: Exchange,
+    token: String,
+    own: Vec<(&'static str, Vec<u8>)>,
+    other: Vec<(&'static str, Vec<u8>)>,
+}
+
+fn handed() -> Handed {
+    let mut world = World::read("requests").unwrap().json();
+    world["connectors"][0]["introspect_clients"] = serde_json::json!(["client-for-everything"]);
+    let config = Config::parse("requests.json", &world.to_string(), &mut |file| {
+        std::fs::read(vectors().join("worlds").join(file)).map_err(|why| why.to_string())
+    });
+    let cases = RequestCase::read_all().unwrap();
+    let case = cases.iter().find(|case| case.name == "basic").unwrap();
+    let engine = Exchange::builder(config.unwrap()).clock(SetClock::new(case.now)).build().unwrap();
+    let body: Value = serde_json::from_slice(case.send(&engine).body()).unwrap();
+    let headers = |pair: &'static str| {
+        let form = b"application/x-www-form-urlencoded".to_vec();
+        vec![("content-type", form), ("authorization", pair.as_bytes().to_vec())]
+    };
+    Handed {
+        engine,
+        token: body["access_token"].as_str().unwrap().to_owned(),
+        // f53f191f9311af35 and client-for-everything, each with `test-secret-` and its name.
+        own: headers("Basic ZjUzZjE5MWY5MzExYWYzNTp0ZXN0LXNlY3JldC1mNTNmMTkxZjkzMTFhZjM1"),
+        other: headers("Basic Y2xpZW50LWZvci1ldmVyeXRoaW5nOnRlc3Qtc2VjcmV0LWNsaWVudC1mb3ItZXZlcnl0aGluZw=="),
+    }
+}
+
+fn borrowed<'a>(headers: &'a [(&'a str, Vec<u8>)]) -> Vec<(&'a str, &'a [u8])> {
+    headers.iter().map(|(name, value)| (*name, &**value)).collect()
+}
+
+#[test]
+fn a_client_gives_back_its_own_tokens_only() {
+    let Handed { engine, token, own, other } = handed();
+    let (own, other) = (borrowed(&own), borrowed(&other));
+    let is_valid = || engine.verify(token.as_bytes(), "https://mcp.chat.example/").is_ok();
+    let body = format!("token={token}&token_type_hint=access_token");
+    let send = |headers: &[(&str, &[u8])], body: &str| {
+        let response = engine.handle_revocation(&post(headers, body));
+        (response.status(), response.slug())
+    };
+
+    assert_eq!(send(&other, &body), (400, Some("token_of_another_client")));
+    assert_eq!(send(&own[..1], &body), (401, Some("client_auth_missing")));
+    assert_eq!(send(&own, "token="), (400, Some("token_missing")));
+    assert_eq!(send(&own, "token=made-up"), (200, None), "RFC 7009 section 2.2");
+    assert!(is_valid());
+    assert_eq!(send(&own, &body), (200, None));
+    assert!(!is_valid());
+    assert_eq!(send(&own, &body), (200, None), "twice is once");
+    assert_eq!(engine.handle_revocation(&post(&own, &body)).body(), b"");
+}
+
+#[test]
+fn a_token_is_active_for_those_who_may_ask() {
+    let Handed { engine, token, own, other } = handed();
+    let (own, other) = (borrowed(&own), borrowed(&other));
+    let ask = |headers: &[(&str, &[u8])], token: &str| -> Value {
+        let response = engine.handle_introspection(&post(headers, &format!("token={token}")));
+        assert_eq!((response.status(), response.header("cache-control")), (200, Some("no-store")));
+        serde_json::from_slice(response.body()).unwrap()
+    };
+    let inactive = serde_json::json!({"active": false});
+
+    let answer = ask(&other, &token);
+    let verified = engine.verify(token.as_bytes(), "https://mcp.chat.example/").unwrap();
+    let expected = serde_json::json!({
+        "active": true,
+        "iss": "https://auth.chat.example/",
+        "sub": "00u1a2b3c4d5e6f7g8h9",
+        "aud": "https://mcp.chat.example/",
+        "client_id": "f53f191f9311af35",
+        "scope": "chat.read",
+        "token_type": "Bearer",
+        "iat": 1_784_527_300,
+        "exp": 1_784_530_900,
+        "jti": verified.jti(),
+        "idp": "https://acme.idp.example",
+        "groups": ["eng"],
+    });
+    assert_eq!(answer, expected);
+    assert_eq!(ask(&own, &token), inactive, "that client is not listed");
+    assert_eq!(ask(&other, "made-up"), inactive);
+    let refused = engine.handle_introspection(&post(&own[..1], &format!("token={token}")));
+    assert_eq!((refused.status(), refused.slug()), (401, Some("client_auth_missing")));
+
+    // Row 72: whatever takes the token back, the next answer knows.
+    engine.revoke(&idjag::Revocation::Client("f53f191f9311af35"));
+    assert_eq!(ask(&other, &token), inactive);
 }

@@ -22,13 +22,14 @@ use serde_json::{Value, json};
 const CASES: usize = 1007;
 
 /// Slugs that no case can meet, and why.
-const NOT_MET: [(&str, &str); 6] = [
+const NOT_MET: [(&str, &str); 7] = [
     ("too_old", "follows from `expired` and `lifetime_exceeded`; a second wall behind them"),
     ("blocked", "a configuration has no blocks: they are set on a running engine"),
     ("token_revoked", "a configuration has no revocations: they are set on a running engine"),
     ("replay_unavailable", "the store has to be filled: `single_use.rs` does"),
     ("record_unavailable", "the record is not part of the configuration yet"),
     ("signing_failed", "no input makes a signature fail"),
+    ("token_of_another_client", "of the revocation endpoint: `endpoint.rs` does"),
 ];
 
 /// What `ring` has not: P-521.

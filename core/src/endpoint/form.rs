@@ -54,6 +54,10 @@ impl<'b> Form<'b> {
         self.parameter("assertion")
     }
 
+    pub(super) fn token(&self) -> Option<&str> {
+        self.parameter("token")
+    }
+
     pub(super) fn client_id(&self) -> Option<&str> {
         self.parameter("client_id")
     }

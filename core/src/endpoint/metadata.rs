@@ -1,10 +1,12 @@
 //! The documents by which clients find the way: authorization server metadata (RFC 8414, draft-ietf-oauth-identity-
 //! assertion-authz-grant section 7) and protected resource metadata (RFC 9728).
 
-use super::GRANT_TYPE;
 use crate::config::{ClientAuth, State as ConnectorState, asymmetric_algorithms};
 use crate::exchange::Exchange;
 use crate::json_writer::JsonWriter;
+
+/// `grant_type` of an ID-JAG (RFC 7523 section 2.1).
+pub(super) const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// The profile that says: ID-JAGs are taken here (draft section 7.2).
 const GRANT_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
@@ -42,6 +44,8 @@ impl Exchange {
             json.member("issuer", &server.issuer);
             json.member("token_endpoint", &server.endpoints.token);
             json.member("jwks_uri", &server.endpoints.jwks);
+            json.member("revocation_endpoint", &server.endpoints.revoke);
+            json.member("introspection_endpoint", &server.endpoints.introspect);
             // Required by RFC 8414 section 2; there is no authorization endpoint, so there is none.
             json.strings("response_types_supported", []);
             json.strings("grant_types_supported", [GRANT_TYPE]);

@@ -1,8 +1,9 @@
-//! The token endpoint (RFC 6749 section 3.2, RFC 7523): the bytes of a request go in, status, headers and body come out.
+//! The token endpoint (RFC 6749 section 3.2, RFC 7523) and what goes with it: the bytes of a request go in, status, headers
+//! and body come out.
 //!
 //! No socket and no framework: whatever speaks HTTP hands over what it received, and sends what it gets. See
-//! [`Exchange::handle`]. The documents that clients discover it by are [`Exchange::metadata`] and
-//! [`Exchange::protected_resource_metadata`].
+//! [`Exchange::handle`], [`Exchange::handle_revocation`] and [`Exchange::handle_introspection`]. The documents that clients
+//! discover it by are [`Exchange::metadata`] and [`Exchange::protected_resource_metadata`].
 //!
 //! A whole server, `examples/token_endpoint.rs`:
 //!
@@ -15,22 +16,23 @@ mod challenge;
 mod client_assertion;
 mod client_auth;
 mod form;
+mod introspect;
 mod metadata;
 mod response;
+mod revoke;
+mod token;
 
 pub use self::challenge::Challenge;
 pub use self::response::Response;
 
 use self::client_auth::Presented;
 use self::form::Form;
-use crate::exchange::{Exchange, Issued, Request};
+use crate::config::Client;
+use crate::exchange::Exchange;
 use crate::reason::Reason;
 use crate::state::State;
 
-/// `grant_type` of an ID-JAG (RFC 7523 section 2.1).
-const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-
-/// A request to the token endpoint, as it came.
+/// A request to one of the endpoints, as it came.
 #[derive(Clone, Copy, Default)]
 pub struct TokenRequest<'a> {
     /// The method, `POST`.
@@ -55,9 +57,29 @@ impl std::fmt::Debug for TokenRequest<'_> {
     }
 }
 
-impl TokenRequest<'_> {
+impl<'a> TokenRequest<'a> {
+    /// The form that it brings, and its `Authorization`.
+    fn form(&self, max_body_bytes: usize) -> Result<(Form<'a>, Option<&'a [u8]>), Reason> {
+        if self.method != "POST" {
+            return Err(Reason::MethodNotAllowed);
+        }
+        if self.body.len() > max_body_bytes {
+            return Err(Reason::BodyTooLarge);
+        }
+        // Whatever stands there is logged on the way: neither secrets nor assertions belong there (EMA 7.3).
+        if self.target.contains('?') {
+            return Err(Reason::QueryNotAllowed);
+        }
+        let media_type = self.header("content-type")?;
+        if !media_type.is_some_and(form::is_media_type) {
+            return Err(Reason::ContentTypeInvalid);
+        }
+        let authorization = self.header("authorization")?;
+        Ok((Form::read(self.body)?, authorization))
+    }
+
     /// The value of a header that may come once.
-    fn header(&self, name: &str) -> Result<Option<&[u8]>, Reason> {
+    fn header(&self, name: &str) -> Result<Option<&'a [u8]>, Reason> {
         let mut values = self.headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
         let value = values.next().map(|(_, value)| *value);
         if values.next().is_some() { Err(Reason::HeaderRepeated) } else { Ok(value) }
@@ -65,85 +87,18 @@ impl TokenRequest<'_> {
 }
 
 impl Exchange {
-    /// Answers a request to the token endpoint: authenticates the client, exchanges the assertion.
-    ///
-    /// Never panics and never fails: what cannot be answered otherwise is an OAuth error (RFC 6749 section 5.2). What the
-    /// request says of the assertion, `resource` and `scope`, means what it means to [`Exchange::exchange`].
-    pub fn handle(&self, request: &TokenRequest<'_>) -> Response {
-        let now = self.now();
-        let state = self.load();
-        let presented = Presented::default();
-        match self.answer(&state, request, now, &presented) {
-            Ok(issued) => Response::token(&issued),
-            Err(Refused::Exchange(refusal)) => Response::error(refusal, &state.server.issuer, false),
-            Err(Refused::Request(reason)) => {
-                self.count(0, 1);
-                let asked = Request { client_id: &presented.client_id(), ..Request::default() };
-                let refusal = state.record_refusal(reason, &state.event(&asked, now));
-                Response::error(refusal, &state.server.issuer, presented.used_basic())
-            }
-        }
-    }
-
-    fn answer(
+    /// A request about a token (RFC 7009, RFC 7662): the client, proven, and the token that it names.
+    fn about_a_token<'s>(
         &self,
-        state: &State,
+        state: &'s State,
         request: &TokenRequest<'_>,
         now: i64,
         presented: &Presented,
-    ) -> Result<Issued, Refused> {
-        if request.method != "POST" {
-            return Err(Reason::MethodNotAllowed.into());
-        }
-        if request.body.len() > state.server.limits.max_body_bytes {
-            return Err(Reason::BodyTooLarge.into());
-        }
-        // Whatever stands there is logged on the way: neither secrets nor assertions belong there (EMA 7.3).
-        if request.target.contains('?') {
-            return Err(Reason::QueryNotAllowed.into());
-        }
-        let media_type = request.header("content-type")?;
-        if !media_type.is_some_and(form::is_media_type) {
-            return Err(Reason::ContentTypeInvalid.into());
-        }
-        let authorization = request.header("authorization")?;
-        if request.header("dpop")?.is_some() {
-            // Not taken yet, and never ignored: the client would believe that its token is bound.
-            return Err(Reason::ProofNotSupported.into());
-        }
-        let form = Form::read(request.body)?;
-        let grant_type = form.grant_type().ok_or(Reason::GrantTypeMissing)?;
-        if grant_type != GRANT_TYPE {
-            return Err(Reason::GrantTypeUnsupported.into());
-        }
-        let assertion = form.assertion().ok_or(Reason::AssertionMissing)?;
-        if form.authorization_details().is_some() {
-            return Err(Reason::AuthorizationDetailsRequested.into());
-        }
+    ) -> Result<(&'s Client, String), Reason> {
+        let (form, authorization) = request.form(state.server.limits.max_body_bytes)?;
+        let token = form.token().ok_or(Reason::TokenMissing)?;
         let client =
             presented.authenticate(self, state, &form, authorization, request.client_certificate, now)?;
-        let resource: Vec<&str> = form.resources().collect();
-        let asked = Request {
-            assertion: assertion.as_bytes(),
-            client_id: &client.id,
-            resource: &resource,
-            scope: form.scope(),
-        };
-        let pending = self.decide_on(state, &asked, now).map_err(Refused::Exchange)?;
-        pending.finish().map_err(Refused::Exchange)
-    }
-}
-
-/// Why there is no token.
-enum Refused {
-    /// What the exchange said; it is on record already.
-    Exchange(crate::reason::Refusal),
-    /// There was no exchange.
-    Request(Reason),
-}
-
-impl From<Reason> for Refused {
-    fn from(reason: Reason) -> Self {
-        Self::Request(reason)
+        Ok((client, token.to_owned()))
     }
 }

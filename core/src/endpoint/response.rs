@@ -51,7 +51,22 @@ impl Response {
             json.member("scope", issued.scope());
             json.member("resource", issued.resource());
         });
-        Self { status: 200, headers: json_headers(), body: json.into_string(), slug: None }
+        Self::ok(json.into_string())
+    }
+
+    /// An answer that is JSON.
+    pub(super) fn ok(body: String) -> Self {
+        Self { status: 200, headers: json_headers(), body, slug: None }
+    }
+
+    /// It is done, and there is nothing to say.
+    pub(super) fn empty() -> Self {
+        Self {
+            status: 200,
+            headers: vec![("cache-control", "no-store".to_owned())],
+            body: String::new(),
+            slug: None,
+        }
     }
 
     /// The answer to a refusal. `basic`: the client tried that scheme and is told its name.

@@ -1,0 +1,60 @@
+//! Introspection (RFC 7662): a resource asks what a token is worth at this moment.
+
+use super::TokenRequest;
+use super::client_auth::Presented;
+use super::response::Response;
+use crate::access_token::VerifiedToken;
+use crate::exchange::Exchange;
+use crate::json_writer::JsonWriter;
+
+impl Exchange {
+    /// Answers a request to the introspection endpoint. A token is active for the clients that its connector lists in
+    /// `introspect_clients`, and as long as [`verify`](Self::verify) accepts it; otherwise the answer is
+    /// `{"active":false}` and does not say why (RFC 7662 section 2.2).
+    pub fn handle_introspection(&self, request: &TokenRequest<'_>) -> Response {
+        let (now, state, presented) = (self.now(), self.load(), Presented::default());
+        let (client, token) = match self.about_a_token(&state, request, now, &presented) {
+            Ok(asked) => asked,
+            Err(reason) => {
+                let refusal = state.refusal(reason);
+                return Response::error(refusal, &state.server.issuer, presented.used_basic());
+            }
+        };
+        let token = self.verify_for_any(token.as_bytes(), &state, now).ok().filter(|token| {
+            let serving = state.policy.serving(token.resource());
+            serving.is_some_and(|(connector, _)| connector.introspect_clients.contains(&client.id))
+        });
+        Response::ok(describe(token.as_ref(), &state.server.issuer))
+    }
+}
+
+/// The members of RFC 7662 section 2.2, and those of our own tokens.
+fn describe(token: Option<&VerifiedToken>, issuer: &str) -> String {
+    let mut json = JsonWriter::default();
+    json.object(|json| {
+        json.name("active");
+        json.literal(if token.is_some() { "true" } else { "false" });
+        let Some(token) = token else {
+            return;
+        };
+        json.member("iss", issuer);
+        json.member("sub", token.subject());
+        json.member("aud", token.resource());
+        json.member("client_id", token.client_id());
+        json.member("scope", token.scope());
+        json.member("token_type", "Bearer");
+        json.number("iat", token.issued_at());
+        json.number("exp", token.expires_at());
+        json.member("jti", token.jti());
+        json.member("idp", token.idp());
+        if let Some(tenant) = token.tenant() {
+            json.member("tenant", tenant);
+        }
+        json.strings("groups", token.groups());
+        if let Some(act) = token.act() {
+            json.name("act");
+            json.literal(&act);
+        }
+    });
+    json.into_string()
+}
