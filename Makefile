@@ -105,6 +105,7 @@ fuzz: need-rust need-c++ ## each fuzz target for SECONDS=20, under AddressSaniti
 bench: need-rust ## the figures of the README, what changes with growth (and its plots), criterion, other libraries
 	$(CARGO) run --release --locked -p idjag-benches --bin figures
 	$(CARGO) run --release --locked -p idjag-benches --bin growth
+	$(CARGO) run --release --locked -p idjag-benches --bin endpoint
 	$(CARGO) bench --locked -p idjag-benches
 	CARGO="$(CARGO)" benches/peers/run
 

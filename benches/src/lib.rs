@@ -145,7 +145,11 @@ impl World {
     ///
     /// A configuration that does not parse.
     pub fn builder(&self) -> Result<Builder, Failure> {
-        let config = Config::parse("bench.json", &self.config, &mut |name| {
+        self.builder_of(&self.config)
+    }
+
+    fn builder_of(&self, config: &str) -> Result<Builder, Failure> {
+        let config = Config::parse("bench.json", config, &mut |name| {
             let text = if name == "own.jwk" { &self.own_jwk } else { &self.directory };
             Ok(text.as_bytes().to_vec())
         })?;
@@ -160,6 +164,15 @@ impl World {
     /// A configuration that does not parse.
     pub fn engine(&self) -> Result<Exchange, Failure> {
         Ok(self.builder()?.build()?)
+    }
+
+    /// The same, where the client proves itself: `auth` are members of its configuration, as JSON.
+    ///
+    /// # Errors
+    ///
+    /// A configuration that does not parse.
+    pub fn engine_for(&self, auth: &str) -> Result<Exchange, Failure> {
+        Ok(self.builder_of(&self.config.replacen(r#""auth": "none""#, auth, 1))?.build()?)
     }
 
     /// `count` assertions, each for another `jti`, in Okta's shape: a nested `act`, an email address, two scopes. In a

@@ -2,8 +2,9 @@
 //! section 2.3.1).
 
 use base64_simd::STANDARD;
-use percent_encoding::percent_decode;
 use zeroize::Zeroizing;
+
+use super::form::decode;
 
 /// What the header says, decoded once.
 pub(super) struct Basic {
@@ -24,16 +25,9 @@ impl Basic {
         let pair = Zeroizing::new(STANDARD.decode_to_vec(encoded).ok()?);
         let colon = memchr::memchr(b':', &pair)?;
         let (client_id, secret) = pair.split_at_checked(colon)?;
-        let secret = decode(secret.get(1..)?)?;
-        Some(Self { client_id: decode(client_id)?, secret: Zeroizing::new(secret) })
+        let secret = Zeroizing::new(decode(secret.get(1..)?)?.into_owned());
+        Some(Self { client_id: decode(client_id)?.into_owned(), secret })
     }
-}
-
-/// A form-encoded text (RFC 6749 appendix B).
-fn decode(text: &[u8]) -> Option<String> {
-    let spaced =
-        Zeroizing::new(text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect::<Vec<u8>>());
-    percent_decode(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! `private_key_jwt`: a JWT that the client signed to say who it is (RFC 7523 sections 2.2 and 3, with the audience of
 //! draft-ietf-oauth-rfc7523bis).
 
+use std::cell::RefCell;
+
 use crate::base64url;
 use crate::claims::Claims;
 use crate::config::{AssertionAudience, Client, ClientAuth, Keys};
@@ -16,10 +18,36 @@ const MAX_LIFETIME_S: i64 = 3_600;
 /// The values of `typ` that a client assertion may have beside none. An ID-JAG or an access token is never one.
 const TYPES: [&str; 2] = ["JWT", "client-authentication+jwt"];
 
+/// The memory that one client assertion needs while it is looked at. Reused.
+#[derive(Default)]
+struct Desk {
+    parser: Parser,
+    header_memory: Memory,
+    memory: Memory,
+    header: Vec<u8>,
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+thread_local! {
+    static DESK: RefCell<Desk> = RefCell::default();
+}
+
 /// The client that signed `jwt`, and the claim of its `jti`, which is to be made before anything else is.
 ///
 /// `named` gets `sub` before it is believed, and may refuse it.
 pub(super) fn verify<'s>(
+    jwt: &str,
+    state: &'s State,
+    now: i64,
+    named: impl FnOnce(&str) -> Result<(), Reason>,
+) -> Result<(&'s Client, Claim), Reason> {
+    // Nothing in there calls back: the store is asked afterwards, and the clock was.
+    DESK.with_borrow_mut(|desk| verify_at(desk, jwt, state, now, named))
+}
+
+fn verify_at<'s>(
+    desk: &mut Desk,
     jwt: &str,
     state: &'s State,
     now: i64,
@@ -31,21 +59,19 @@ pub(super) fn verify<'s>(
     }
     let malformed = |_| Reason::ClientAssertionMalformed;
     let compact = Compact::split(jwt.as_bytes()).map_err(malformed)?;
-    let (mut parser, mut header_memory, mut memory) =
-        (Parser::default(), Memory::default(), Memory::default());
-    let (mut header, mut payload, mut signature) = (Vec::new(), Vec::new(), Vec::new());
+    let Desk { parser, header_memory, memory, header, payload, signature } = desk;
     let decode = |part, out: &mut Vec<u8>| {
         base64url::decode_into(part, out, PADDING).map_err(|_| Reason::ClientAssertionMalformed)
     };
-    let header_length = decode(compact.header, &mut header)?;
-    let length = decode(compact.payload, &mut payload)?;
-    let signature_length = decode(compact.signature, &mut signature)?;
-    let header = Document::read(&mut header, header_length, &mut parser, &mut header_memory)
+    let header_length = decode(compact.header, header)?;
+    let length = decode(compact.payload, payload)?;
+    let signature_length = decode(compact.signature, signature)?;
+    let header = Document::read(header, header_length, parser, header_memory)
         .map_err(|_| Reason::ClientAssertionMalformed)?;
     let header =
         Header::read(&header, |typ| typ.is_none_or(|typ| TYPES.contains(&typ))).map_err(malformed)?;
-    let document = Document::read(&mut payload, length, &mut parser, &mut memory)
-        .map_err(|_| Reason::ClientAssertionMalformed)?;
+    let document =
+        Document::read(payload, length, parser, memory).map_err(|_| Reason::ClientAssertionMalformed)?;
     let claims = Claims::find(document.object());
 
     let subject = claims.subject().map_err(malformed)?;

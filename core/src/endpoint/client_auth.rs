@@ -49,12 +49,13 @@ impl Presented {
         now: i64,
     ) -> Result<&'s Client, Reason> {
         self.basic.set(authorization.is_some_and(is_basic));
-        let named = form.client_id();
+        let named = form.parameter("client_id")?;
+        let named = named.as_deref();
         self.client_id.replace(named.unwrap_or_default().to_owned());
         let ways = [
             authorization.is_some(),
-            form.client_secret().is_some(),
-            form.client_assertion().is_some() || form.client_assertion_type().is_some(),
+            form.has("client_secret"),
+            form.has("client_assertion") || form.has("client_assertion_type"),
         ];
         if ways.iter().filter(|used| **used).count() > 1 {
             return Err(Reason::ClientAuthAmbiguous);
@@ -73,7 +74,7 @@ impl Presented {
                 _ => Err(Reason::ClientAuthMethodMismatch),
             };
         }
-        if let Some(secret) = form.client_secret() {
+        if let Some(secret) = form.parameter("client_secret")? {
             let digest = crypto::sha256(&[secret.as_bytes()]);
             let client = state.clients.enabled(named.ok_or(Reason::ClientAuthMalformed)?)?;
             return match &client.auth {
@@ -82,11 +83,11 @@ impl Presented {
                 _ => Err(Reason::ClientAuthMethodMismatch),
             };
         }
-        if let Some(jwt) = form.client_assertion() {
-            if form.client_assertion_type() != Some(ASSERTION_TYPE) {
+        if let Some(jwt) = form.parameter("client_assertion")? {
+            if form.parameter("client_assertion_type")?.as_deref() != Some(ASSERTION_TYPE) {
                 return Err(Reason::ClientAuthMalformed);
             }
-            return self.by_assertion(exchange, state, named, jwt, now);
+            return self.by_assertion(exchange, state, named, &jwt, now);
         }
         if ways.iter().any(|used| *used) {
             return Err(Reason::ClientAuthMalformed);

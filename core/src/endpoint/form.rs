@@ -1,14 +1,18 @@
 //! The body of a request: `application/x-www-form-urlencoded` (RFC 6749 section 3.2 and appendix B).
+//!
+//! Values are decoded when they are asked for, so that one that nobody asks for costs nothing.
 
 use std::borrow::Cow;
+
+use percent_encoding::percent_decode;
 
 use crate::reason::Reason;
 
 /// Parameters of one request, at most.
 const MAX_PARAMETERS: usize = 64;
 
-/// The parameters, each once but `resource`. One without a value counts as left out.
-pub(super) struct Form<'b>(Vec<(Cow<'b, str>, Cow<'b, str>)>);
+/// The parameters: the name, and the value as it stands. Each once but `resource`.
+pub(super) struct Form<'b>(Vec<(Cow<'b, str>, &'b [u8])>);
 
 /// Whether a `Content-Type` says that the body is a form; parameters, which this type does not have, are not looked at.
 pub(super) fn is_media_type(value: &[u8]) -> bool {
@@ -19,16 +23,16 @@ pub(super) fn is_media_type(value: &[u8]) -> bool {
 impl<'b> Form<'b> {
     /// Reads a body. Linear in its length, but for the number of parameters, which is limited.
     pub(super) fn read(body: &'b [u8]) -> Result<Self, Reason> {
-        // What is not ASCII is escaped in a form.
-        if !body.is_ascii() {
-            return Err(Reason::FormMalformed);
-        }
-        let mut parameters: Vec<(Cow<'b, str>, Cow<'b, str>)> = Vec::with_capacity(8);
-        for (name, value) in form_urlencoded::parse(body) {
-            // What stands for bytes that are no UTF-8.
-            if name.contains(char::REPLACEMENT_CHARACTER) || value.contains(char::REPLACEMENT_CHARACTER) {
-                return Err(Reason::FormMalformed);
+        let mut parameters: Vec<(Cow<'b, str>, &'b [u8])> = Vec::with_capacity(8);
+        let mut rest = Some(body);
+        while let Some(behind) = rest {
+            let (pair, others) = split(behind, b'&');
+            rest = others;
+            if pair.is_empty() {
+                continue;
             }
+            let (name, value) = split(pair, b'=');
+            let name = decode(name).ok_or(Reason::FormMalformed)?;
             // RFC 6749 section 3.2, whatever the parameter; RFC 8707 section 2 allows the one exception.
             if name != "resource" && parameters.iter().any(|(known, _)| *known == name) {
                 return Err(Reason::ParameterRepeated);
@@ -36,59 +40,52 @@ impl<'b> Form<'b> {
             if parameters.len() == MAX_PARAMETERS {
                 return Err(Reason::FormMalformed);
             }
-            parameters.push((name, value));
+            parameters.push((name, value.unwrap_or_default()));
         }
         Ok(Self(parameters))
     }
 
-    fn parameter(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
-        Some(&**value).filter(|value| !value.is_empty())
+    /// Whether a parameter is there. One without a value counts as left out.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.encoded(name).next().is_some()
     }
 
-    pub(super) fn grant_type(&self) -> Option<&str> {
-        self.parameter("grant_type")
-    }
-
-    pub(super) fn assertion(&self) -> Option<&str> {
-        self.parameter("assertion")
-    }
-
-    pub(super) fn token(&self) -> Option<&str> {
-        self.parameter("token")
-    }
-
-    pub(super) fn client_id(&self) -> Option<&str> {
-        self.parameter("client_id")
-    }
-
-    pub(super) fn client_secret(&self) -> Option<&str> {
-        self.parameter("client_secret")
-    }
-
-    pub(super) fn client_assertion(&self) -> Option<&str> {
-        self.parameter("client_assertion")
-    }
-
-    pub(super) fn client_assertion_type(&self) -> Option<&str> {
-        self.parameter("client_assertion_type")
-    }
-
-    pub(super) fn scope(&self) -> Option<&str> {
-        self.parameter("scope")
-    }
-
-    pub(super) fn authorization_details(&self) -> Option<&str> {
-        self.parameter("authorization_details")
+    /// The value of a parameter that comes once.
+    pub(super) fn parameter(&self, name: &str) -> Result<Option<Cow<'b, str>>, Reason> {
+        self.encoded(name).next().map(|value| decode(value).ok_or(Reason::FormMalformed)).transpose()
     }
 
     /// Every `resource`, in order.
-    pub(super) fn resources(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn resources(&self) -> Result<Vec<Cow<'b, str>>, Reason> {
+        self.encoded("resource").map(|value| decode(value).ok_or(Reason::FormMalformed)).collect()
+    }
+
+    fn encoded(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
         self.0
             .iter()
-            .filter(|(name, value)| name == "resource" && !value.is_empty())
-            .map(|(_, value)| &**value)
+            .filter(move |(known, value)| known == name && !value.is_empty())
+            .map(|(_, value)| *value)
     }
+}
+
+/// What stands before the first `separator`, and what behind it.
+fn split(text: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(separator, text).and_then(|at| text.split_at_checked(at)) {
+        Some((before, behind)) => (before, behind.get(1..)),
+        None => (text, None),
+    }
+}
+
+/// What an encoded text stands for; `None`: it is not ASCII, or stands for bytes that are no UTF-8.
+pub(super) fn decode(text: &[u8]) -> Option<Cow<'_, str>> {
+    if !text.is_ascii() {
+        return None;
+    }
+    if memchr::memchr2(b'%', b'+', text).is_none() {
+        return str::from_utf8(text).ok().map(Cow::Borrowed);
+    }
+    let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    percent_decode(&spaced).decode_utf8().ok().map(|text| Cow::Owned(text.into_owned()))
 }
 
 #[cfg(test)]
@@ -98,20 +95,28 @@ mod tests {
     #[test]
     fn a_form_names_each_parameter_once_but_resource() {
         let form = Form::read(b"scope=a+b%20c&resource=r1&client_id=&resource=r2&resource=&made=up").unwrap();
-        assert_eq!(form.scope(), Some("a b c"));
-        assert_eq!(form.client_id(), None);
-        assert_eq!(form.resources().collect::<Vec<_>>(), ["r1", "r2"]);
+        assert_eq!(form.parameter("scope").unwrap().as_deref(), Some("a b c"));
+        assert_eq!(form.parameter("client_id"), Ok(None));
+        assert!(form.has("made") && !form.has("client_id") && !form.has("other"));
+        assert_eq!(form.resources().unwrap(), ["r1", "r2"]);
         for (body, reason) in [
             (&b"scope=a&scope=a"[..], Reason::ParameterRepeated),
             (b"scope=a&sc%6fpe=b", Reason::ParameterRepeated),
             (b"made=up&made=up", Reason::ParameterRepeated),
             (b"client_id=&client_id=", Reason::ParameterRepeated),
-            (b"scope=%ff", Reason::FormMalformed),
-            ("scope=é".as_bytes(), Reason::FormMalformed),
+            (b"sc%ff=a", Reason::FormMalformed),
+            ("é=a".as_bytes(), Reason::FormMalformed),
         ] {
             assert_eq!(Form::read(body).err(), Some(reason), "{}", String::from_utf8_lossy(body));
         }
-        assert!(Form::read(b"").is_ok_and(|form| form.grant_type().is_none()));
+        assert!(Form::read(b"").is_ok_and(|form| !form.has("grant_type")));
+        assert!(Form::read(b"&&a&").is_ok_and(|form| !form.has("a")));
+        for body in [&b"scope=%ff"[..], "scope=é".as_bytes(), b"scope=%ed%a0%80"] {
+            assert_eq!(Form::read(body).unwrap().parameter("scope"), Err(Reason::FormMalformed));
+        }
+        for (text, plain) in [("a%2bb", "a+b"), ("%zz%4", "%zz%4"), ("%C3%a9+", "é ")] {
+            assert_eq!(decode(text.as_bytes()).as_deref(), Some(plain));
+        }
     }
 
     #[test]

@@ -96,9 +96,9 @@ impl Exchange {
         presented: &Presented,
     ) -> Result<(&'s Client, String), Reason> {
         let (form, authorization) = request.form(state.server.limits.max_body_bytes)?;
-        let token = form.token().ok_or(Reason::TokenMissing)?;
+        let token = form.parameter("token")?.ok_or(Reason::TokenMissing)?;
         let client =
             presented.authenticate(self, state, &form, authorization, request.client_certificate, now)?;
-        Ok((client, token.to_owned()))
+        Ok((client, token.into_owned()))
     }
 }

@@ -1,5 +1,7 @@
 //! What goes back: status, headers, body (RFC 6749 sections 5.1 and 5.2).
 
+use std::borrow::Cow;
+
 use crate::exchange::Issued;
 use crate::json_writer::JsonWriter;
 use crate::reason::{Reason, Refusal};
@@ -9,7 +11,7 @@ use crate::reason::{Reason, Refusal};
 #[must_use = "the client waits for it"]
 pub struct Response {
     status: u16,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(&'static str, Cow<'static, str>)>,
     body: String,
     slug: Option<&'static str>,
 }
@@ -63,7 +65,7 @@ impl Response {
     pub(super) fn empty() -> Self {
         Self {
             status: 200,
-            headers: vec![("cache-control", "no-store".to_owned())],
+            headers: vec![("cache-control", "no-store".into())],
             body: String::new(),
             slug: None,
         }
@@ -78,11 +80,11 @@ impl Response {
         });
         let mut headers = json_headers();
         if let Some(seconds) = refusal.retry_after_s() {
-            headers.push(("retry-after", seconds.to_string()));
+            headers.push(("retry-after", seconds.to_string().into()));
         }
         let status = match refusal.reason() {
             Reason::MethodNotAllowed => {
-                headers.push(("allow", "POST".to_owned()));
+                headers.push(("allow", "POST".into()));
                 405
             }
             Reason::BodyTooLarge => 413,
@@ -90,7 +92,7 @@ impl Response {
         };
         if status == 401 && basic {
             // An issuer identifier is a URL: nothing in it needs an escape.
-            headers.push(("www-authenticate", format!("Basic realm=\"{issuer}\"")));
+            headers.push(("www-authenticate", format!("Basic realm=\"{issuer}\"").into()));
         }
         Self { status, headers, body: json.into_string(), slug: Some(refusal.slug()) }
     }
@@ -107,9 +109,9 @@ impl std::fmt::Debug for Response {
     }
 }
 
-fn json_headers() -> Vec<(&'static str, String)> {
+fn json_headers() -> Vec<(&'static str, Cow<'static, str>)> {
     // `Pragma` for caches of HTTP/1.0, as RFC 6749 section 5.1 asks.
     [("content-type", "application/json"), ("cache-control", "no-store"), ("pragma", "no-cache")]
-        .map(|(name, value)| (name, value.to_owned()))
+        .map(|(name, value)| (name, Cow::Borrowed(value)))
         .into()
 }

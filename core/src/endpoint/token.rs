@@ -54,22 +54,23 @@ impl Exchange {
             // Not taken yet, and never ignored: the client would believe that its token is bound.
             return Err(Reason::ProofNotSupported.into());
         }
-        let grant_type = form.grant_type().ok_or(Reason::GrantTypeMissing)?;
+        let grant_type = form.parameter("grant_type")?.ok_or(Reason::GrantTypeMissing)?;
         if grant_type != GRANT_TYPE {
             return Err(Reason::GrantTypeUnsupported.into());
         }
-        let assertion = form.assertion().ok_or(Reason::AssertionMissing)?;
-        if form.authorization_details().is_some() {
+        let assertion = form.parameter("assertion")?.ok_or(Reason::AssertionMissing)?;
+        if form.has("authorization_details") {
             return Err(Reason::AuthorizationDetailsRequested.into());
         }
+        let (resource, scope) = (form.resources()?, form.parameter("scope")?);
+        let resource: Vec<&str> = resource.iter().map(AsRef::as_ref).collect();
         let client =
             presented.authenticate(self, state, &form, authorization, request.client_certificate, now)?;
-        let resource: Vec<&str> = form.resources().collect();
         let asked = Request {
             assertion: assertion.as_bytes(),
             client_id: &client.id,
             resource: &resource,
-            scope: form.scope(),
+            scope: scope.as_deref(),
         };
         let pending = self.decide_on(state, &asked, now).map_err(Refused::Exchange)?;
         pending.finish().map_err(Refused::Exchange)

@@ -135,7 +135,7 @@ def _requests() -> None:
                     body=usual() + "&scope=chat.read&sc%6fpe=chat.read")
     for name, text in (("not-ascii", "é"), ("not-utf-8", "%ff"), ("half-a-character", "%c3"), ("surrogate", "%ed%a0%80")):
         invalid_request(f"form-{name}", "RFC 6749 appendix B", "form_malformed", "bytes that are no UTF-8, or not escaped",
-                        body=usual() + f"&made_up={text}")
+                        body=usual() + f"&scope={text}")
     invalid_request("form-many-parameters", "spec: nothing without a bound", "form_malformed", "65 parameters",
                     body="&".join(f"p{at}=x" for at in range(65)))
     invalid_request("form-empty", "row 1", "grant_type_missing", "an empty body", body="")
