@@ -1,5 +1,6 @@
 //! Claims of single use, drawn at random: the table in memory answers as a naive twin does, for as long as it has room.
 //! `PROPTEST_CASES` says how many sequences are drawn.
+#![allow(clippy::panic, reason = "a test that panics has failed")]
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -26,7 +27,7 @@ struct Call {
 
 /// How often each answer was met.
 #[derive(Default)]
-struct Seen {
+struct Met {
     first: Cell<u64>,
     again: Cell<u64>,
     seen: Cell<u64>,
@@ -52,7 +53,7 @@ fn count(cell: &Cell<u64>) {
     cell.set(cell.get() + 1);
 }
 
-fn run(sequence: &Sequence, met: &Seen) -> Result<(), TestCaseError> {
+fn run(sequence: &Sequence, met: &Met) -> Result<(), TestCaseError> {
     let max_bytes = sequence.max_bytes;
     let store = MemoryReplay::new(max_bytes);
     // Until when a key is held.
@@ -99,7 +100,7 @@ fn run(sequence: &Sequence, met: &Seen) -> Result<(), TestCaseError> {
 #[test]
 fn the_table_answers_as_a_naive_twin() {
     let settings = Settings { failure_persistence: None, ..Settings::default() };
-    let met = Seen::default();
+    let met = Met::default();
     TestRunner::new(settings)
         .run(&sequence(), |sequence| run(&sequence, &met))
         .unwrap_or_else(|why| panic!("{why}"));
