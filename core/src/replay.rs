@@ -375,6 +375,39 @@ mod tests {
         }
     }
 
+    /// Claims new keys until there is no room, and gives their number. Every `part`th expires after 10, the rest after 100.
+    fn fill(store: &MemoryReplay, from: u64, part: u64, now: i64) -> u64 {
+        let expires_at = |number: u64| if number.is_multiple_of(part) { 10 } else { 100 };
+        let taken = (from..from + 100_000)
+            .take_while(|number| claim(store, key(*number), expires_at(*number), now) == Claimed::First);
+        taken.count() as u64
+    }
+
+    #[test]
+    fn what_expires_leaves_room_where_nothing_may_grow() {
+        // One shard that is full, of which little has expired: some of that is room.
+        let store = MemoryReplay::new(100_000);
+        let full = fill(&store, 0, 4, 0);
+        let again = fill(&store, 100_000, u64::MAX, 11);
+        assert!((full / 8..=full / 4 + 1).contains(&again), "{again} of {full}");
+
+        // Half or more: all of that is.
+        let store = MemoryReplay::new(100_000);
+        assert_eq!(fill(&store, 0, 2, 0), full);
+        assert_eq!(fill(&store, 100_000, u64::MAX, 11), full / 2);
+    }
+
+    #[test]
+    fn a_claim_that_was_renewed_is_not_cleared_away() {
+        let store = MemoryReplay::new(100_000);
+        assert_eq!(claim(&store, key(1_000_000), 10, 0), Claimed::First);
+        let full = 1 + fill(&store, 1, u64::MAX, 0);
+        let bytes = store.stats().bytes;
+        assert_eq!(claim(&store, key(1_000_000), 100, 11), Claimed::First);
+        assert_eq!(claim(&store, key(0), 100, 11), Claimed::Unavailable, "nothing has expired");
+        assert_eq!((store.stats().entries, store.stats().bytes), (full, bytes));
+    }
+
     #[test]
     fn of_eight_threads_exactly_one_is_first() {
         const KEYS: u64 = 2_000;
@@ -399,6 +432,13 @@ mod tests {
     fn the_table_starts_small_and_a_filled_one_stays_within_64_bytes_an_entry() {
         let store = MemoryReplay::new(512 << 20);
         assert!(store.stats().bytes <= 1 << 20);
+        let store = MemoryReplay::new(100_000);
+        assert_eq!(claim(&store, key(0), 10, 0), Claimed::First);
+        let bytes = store.stats().bytes;
+        for number in 1..MAX_FIRST {
+            assert_eq!(claim(&store, key(number), 10, 0), Claimed::First);
+        }
+        assert_eq!(store.stats().bytes, bytes, "the first claim makes room for a hundred");
         let store = MemoryReplay::new(8 << 20);
         for number in 0..100_000 {
             assert_eq!(claim(&store, key(number), 10, 0), Claimed::First);

@@ -1,5 +1,6 @@
 //! Claims of single use, drawn at random: the table in memory answers as a naive twin does, for as long as it has room.
 //! `PROPTEST_CASES` says how many sequences are drawn.
+#![allow(clippy::panic, reason = "a test that panics has failed")]
 
 use std::cell::Cell;
 use std::collections::HashMap;

@@ -1,6 +1,11 @@
 //! Policies, directories, people and requests, drawn at random: what is granted is what a naive reading of the rules
 //! gives, and never more than any of its bounds. `PROPTEST_CASES` says how many are drawn.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed"
+)]
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

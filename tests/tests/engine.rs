@@ -580,3 +580,23 @@ fn a_requested_scope_has_a_longest_length() {
         assert_eq!(malformed, answer.is_err());
     }
 }
+
+#[test]
+fn a_token_carries_the_name_that_the_directory_knows_and_no_other() {
+    let key = Arc::new(key());
+    let idp = IdJagMinter::new(IDP, Arc::clone(&key));
+    let sub_id =
+        r#"{"format":"saml-nameid","issuer":"http://saml.acme.example","nameid":"ada@acme.example"}"#;
+    let further = format!(r#""sub_id":{sub_id}"#);
+    let known_by = r#""subject": "sub_id", "saml_issuers": ["http://saml.acme.example"],"#;
+    for (subject, carried) in [(known_by, Some(sub_id)), ("", None)] {
+        let jwks = format!(r#"{subject} "jwks": {{ "keys": [{}] }}"#, key.public_jwk().unwrap());
+        let engine = engine(claimed(&jwks, r#"[{ "groups": ["eng"], "scopes": ["*"] }]"#));
+        let issued =
+            engine.exchange(&request(&idp.mint(&id_jag(&["eng"], None, &further)).unwrap())).unwrap();
+        let who = engine.verify(issued.access_token().as_bytes(), RESOURCE).unwrap();
+        let claims: serde_json::Value = serde_json::from_str(&who.claims()).unwrap();
+        let expected = carried.map(|carried| serde_json::from_str(carried).unwrap());
+        assert_eq!(claims.get("sub_id"), expected.as_ref());
+    }
+}
