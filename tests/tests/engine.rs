@@ -391,6 +391,8 @@ impl Record for Book {
             return Err(RecordUnavailable);
         }
         let what = event.refusal.map_or(event.scope_granted, |refusal| refusal.slug());
+        let rule = if event.refusal.is_some() { None } else { Some(("policy.toml", 9)) };
+        assert_eq!(event.rule, rule);
         let line = format!("{} {what} {} {:?}", event.subject, event.signature_valid, event.groups_matched);
         self.lines.lock().unwrap().push(line);
         Ok(Receipt(1))
