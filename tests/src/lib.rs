@@ -4,10 +4,12 @@
 //! fields mean stands in `vectors/README.md`. A field that is not known here is an error.
 
 mod case;
+mod down;
 mod request;
 mod world;
 
 pub use case::{Assertion, Case, Expect, Granted, OneOrMore, Part, Refused, Step, Table, Valid, Verify};
+pub use down::Down;
 pub use request::{Expected, RequestCase, Token};
 pub use world::{SetClock, World};
 

@@ -51,6 +51,14 @@ impl World {
         Ok(Self { path, text })
     }
 
+    /// The same with other members.
+    #[must_use]
+    pub fn edited(self, edit: impl FnOnce(&mut Value)) -> Self {
+        let mut json = self.json();
+        edit(&mut json);
+        Self { text: json.to_string(), ..self }
+    }
+
     /// The configuration as text.
     pub fn text(&self) -> &str {
         &self.text

@@ -9,11 +9,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use idjag::{
-    Challenge, Check, Claim, Claimed, Config, Exchange, MemoryReplay, Reason, ReplayKey, ReplayStats,
-    ReplayStore, Response, TokenRequest,
-};
-use idjag_tests::{RequestCase, SetClock, World, vectors};
+use idjag::{Challenge, Check, Exchange, Reason, Response, TokenRequest};
+use idjag_tests::{Down, RequestCase, SetClock, World};
 use serde_json::Value;
 
 /// Counted, so that none gets lost. Changes with the table.
@@ -97,23 +94,6 @@ fn every_reason_of_the_endpoint_is_met() {
     }
 }
 
-/// Cannot answer.
-struct Down;
-
-impl ReplayStore for Down {
-    fn claim(&self, _: &[Claim], _: i64, out: &mut [Claimed]) {
-        out.fill(Claimed::Unavailable);
-    }
-
-    fn seen(&self, _: &ReplayKey, _: i64) -> Claimed {
-        Claimed::Unavailable
-    }
-
-    fn stats(&self) -> ReplayStats {
-        MemoryReplay::new(0).stats()
-    }
-}
-
 #[test]
 fn what_cannot_be_looked_up_is_503() {
     let cases = RequestCase::read_all().unwrap();
@@ -122,17 +102,15 @@ fn what_cannot_be_looked_up_is_503() {
     let down =
         Exchange::builder(config).clock(SetClock::new(case.now)).replay(Box::new(Down)).build().unwrap();
 
-    let mut world = World::read(&case.world).unwrap().json();
-    for client in world["clients"].as_array_mut().unwrap() {
-        if client["auth"] == "private_key_jwt" {
-            client.as_object_mut().unwrap().remove("jwks");
-            client["jwks_uri"] = "https://client.example/jwks".into();
+    let world = World::read(&case.world).unwrap().edited(|world| {
+        for client in world["clients"].as_array_mut().unwrap() {
+            if client["auth"] == "private_key_jwt" {
+                client.as_object_mut().unwrap().remove("jwks");
+                client["jwks_uri"] = "https://client.example/jwks".into();
+            }
         }
-    }
-    let config = Config::parse("requests.json", &world.to_string(), &mut |file| {
-        std::fs::read(vectors().join("worlds").join(file)).map_err(|why| why.to_string())
     });
-    let without_keys = Exchange::builder(config.unwrap()).clock(SetClock::new(case.now)).build().unwrap();
+    let without_keys = world.engine(SetClock::new(case.now)).unwrap();
 
     for (engine, slug) in [(down, "client_replay_unavailable"), (without_keys, "client_keys_unavailable")] {
         let response = case.send(&engine);
@@ -221,14 +199,12 @@ struct Handed {
 }
 
 fn handed() -> Handed {
-    let mut world = World::read("requests").unwrap().json();
-    world["connectors"][0]["introspect_clients"] = serde_json::json!(["client-for-everything"]);
-    let config = Config::parse("requests.json", &world.to_string(), &mut |file| {
-        std::fs::read(vectors().join("worlds").join(file)).map_err(|why| why.to_string())
+    let world = World::read("requests").unwrap().edited(|world| {
+        world["connectors"][0]["introspect_clients"] = serde_json::json!(["client-for-everything"]);
     });
     let cases = RequestCase::read_all().unwrap();
     let case = cases.iter().find(|case| case.name == "basic").unwrap();
-    let engine = Exchange::builder(config.unwrap()).clock(SetClock::new(case.now)).build().unwrap();
+    let engine = world.engine(SetClock::new(case.now)).unwrap();
     let body: Value = serde_json::from_slice(case.send(&engine).body()).unwrap();
     let headers = |pair: &'static str| {
         let form = b"application/x-www-form-urlencoded".to_vec();

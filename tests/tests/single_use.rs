@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use idjag::{
-    Claim, Claimed, Exchange, IdJag, IdJagMinter, ReplayKey, ReplayStats, ReplayStore, Request, SigningKey,
-};
-use idjag_tests::{SetClock, Table, World, vectors};
+use idjag::{Exchange, IdJag, IdJagMinter, Request, SigningKey};
+use idjag_tests::{Down, SetClock, Table, World, vectors};
 
 const THREADS: usize = 8;
 const ROUNDS: usize = 64;
@@ -116,23 +114,6 @@ fn a_full_store_refuses_with_503_and_forgets_nothing() {
     // Entries are kept until two leeways after `exp`; then there is room again.
     clock.set(NOW + 300 + 2 * 30 + 1);
     assert!(exchange(&mint(NOW + 361)).is_ok());
-}
-
-/// A store that is out of reach.
-struct Down;
-
-impl ReplayStore for Down {
-    fn claim(&self, _: &[Claim], _: i64, out: &mut [Claimed]) {
-        out.fill(Claimed::Unavailable);
-    }
-
-    fn seen(&self, _: &ReplayKey, _: i64) -> Claimed {
-        Claimed::Unavailable
-    }
-
-    fn stats(&self) -> ReplayStats {
-        ReplayStats { entries: 0, bytes: 0, max_bytes: 0 }
-    }
 }
 
 #[test]
