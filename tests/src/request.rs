@@ -1,4 +1,4 @@
-//! Requests to the token endpoint, as they stand in `vectors/requests/token.json`.
+//! Requests to the token endpoint, as they stand in `vectors/requests/`.
 
 use std::collections::BTreeMap;
 use std::{fs, io};
@@ -75,14 +75,28 @@ pub struct Token {
 }
 
 impl RequestCase {
-    /// Every case of the table.
+    /// Every case of `requests/NOUN.json`.
     ///
     /// # Errors
     ///
     /// A file that cannot be read, or a field that is not known.
-    pub fn read_all() -> io::Result<Vec<Self>> {
-        let text = fs::read(vectors().join("requests/token.json"))?;
+    pub fn read(noun: &str) -> io::Result<Vec<Self>> {
+        let text = fs::read(vectors().join(format!("requests/{noun}.json")))?;
         Ok(serde_json::from_slice(&text)?)
+    }
+
+    /// Every case of the table.
+    ///
+    /// # Errors
+    ///
+    /// A folder or file that cannot be read, or a field that is not known.
+    pub fn read_all() -> io::Result<Vec<Self>> {
+        let mut all = Vec::new();
+        for entry in fs::read_dir(vectors().join("requests"))? {
+            let path = entry?.path();
+            all.extend(Self::read(&path.file_stem().unwrap_or_default().to_string_lossy())?);
+        }
+        Ok(all)
     }
 
     fn body(&self) -> String {

@@ -1,4 +1,4 @@
-"""Requests to the token endpoint, as bytes, and what comes back: `requests/token.json`.
+"""Requests to the token endpoint, as bytes, and what comes back: `requests/NOUN.json`.
 
 Everything that a request needs stands in it, signatures too, so that a runner only hands it over.
 """
@@ -21,6 +21,12 @@ TOKEN_ENDPOINT = "https://auth.chat.example/token"
 CERTIFICATE = b"test certificate of client-tls-self-signed"
 
 cases: dict[str, dict] = {}
+files: dict[str, list[dict]] = {}
+
+
+def begin(noun: str) -> None:
+    """What follows goes into `requests/NOUN.json`."""
+    files[noun] = []
 
 
 def assertion(client_id=CLIENT, **edits) -> str:
@@ -70,6 +76,7 @@ def case(name, origin, *, headers=None, body=None, control=None, differs=None, b
         **rest, "before": before, "control": control, "differs": differs, "expect": expect,
     }
     cases[name] = {k: v for k, v in members.items() if v is not None}
+    files[list(files)[-1]].append(cases[name])
 
 
 def token(name, origin, *, scope="chat.read", resource=CHAT, **rest):
@@ -318,10 +325,15 @@ def _exchanges() -> None:
           body=form(("grant_type", GRANT), ("assertion", "a.b.c.d.e")))
 
 
-def write() -> None:
-    """Writes requests/token.json."""
+def requests() -> None:
+    """The token endpoint and its clients."""
+    begin("token")
     for part in (_requests, _clients, _client_assertions, _exchanges):
         part()
+
+
+def write() -> None:
+    """Writes what was made."""
     for name, made in cases.items():
         refusal = "error" in made["expect"]
         control = cases.get(made.get("control", ""))
@@ -329,6 +341,7 @@ def write() -> None:
             raise SystemExit(f"{name}: the control is no case with a token")
         if any(earlier not in cases for earlier in made.get("before", [])):
             raise SystemExit(f"{name}: `before` names a case that is not there")
-    path = VECTORS / "requests" / "token.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(list(cases.values()), indent=2, ensure_ascii=False) + "\n")
+    for noun, made in files.items():
+        path = VECTORS / "requests" / f"{noun}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n")

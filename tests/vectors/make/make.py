@@ -32,6 +32,7 @@ def main() -> None:
         importlib.import_module(f"nouns.{noun}").cases()
     table.check()
     table.write()
+    endpoint.requests()
     endpoint.write()
     makers = collections.Counter(case.get("made_by", "a reference") for case in table.cases.values())
     print(f"{len(table.cases)} cases, {len(endpoint.cases)} requests, {len(worlds.worlds)} worlds, {len(keys.RECIPES)} keys")
