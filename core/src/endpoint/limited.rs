@@ -5,6 +5,7 @@
 
 use crate::config::{Client, Rates};
 use crate::exchange::Exchange;
+use crate::limiter::{Buckets, Key, Limiter, Rate};
 use crate::reason::{OAuthError, Reason, Refusal};
 use crate::state::State;
 
@@ -22,18 +23,11 @@ impl Tries<'_> {
     ///
     /// Reads two numbers where nobody failed within a minute.
     pub(super) fn wait(&self, client_id: &str) -> Option<u32> {
-        let limiter = &self.exchange.limiter;
-        if limiter.peers.all_full(self.now) && limiter.pairs.all_full(self.now) {
+        let Limiter { peers, pairs, .. } = &self.exchange.limiter;
+        if peers.all_full(self.now) && pairs.all_full(self.now) {
             return None;
         }
-        let peer = limiter.peer(self.peer?);
-        let of_peer = self.rates.failures_per_peer.and_then(|rate| limiter.peers.wait(peer, rate, self.now));
-        let of_pair = self
-            .rates
-            .failures
-            .filter(|_| !client_id.is_empty())
-            .and_then(|rate| limiter.pairs.wait(limiter.pair(peer, client_id), rate, self.now));
-        self.limited(of_peer.max(of_pair))
+        self.longer(client_id, Buckets::wait)
     }
 
     /// Counts that this peer failed to prove this client. Seconds to wait where that was once too often: several that
@@ -41,19 +35,17 @@ impl Tries<'_> {
     ///
     /// A client that is not configured counts as any other: else the answer would tell which is.
     pub(super) fn failed(&self, client_id: &str) -> Option<u32> {
-        let limiter = &self.exchange.limiter;
-        let peer = limiter.peer(self.peer?);
-        let of_peer = self.rates.failures_per_peer.and_then(|rate| limiter.peers.take(peer, rate, self.now));
-        let of_pair = self
-            .rates
-            .failures
-            .filter(|_| !client_id.is_empty())
-            .and_then(|rate| limiter.pairs.take(limiter.pair(peer, client_id), rate, self.now));
-        self.limited(of_peer.max(of_pair))
+        self.longer(client_id, Buckets::take)
     }
 
-    fn limited(&self, wait_s: Option<u32>) -> Option<u32> {
-        wait_s.inspect(|_| self.exchange.count_limited())
+    /// The longer of what is to wait for the peer, and for the pair of it and the client.
+    fn longer(&self, client_id: &str, ask: fn(&Buckets, Key, Rate, i64) -> Option<u32>) -> Option<u32> {
+        let (limiter, now) = (&self.exchange.limiter, self.now);
+        let peer = limiter.peer(self.peer?);
+        let of_peer = self.rates.failures_per_peer.and_then(|rate| ask(&limiter.peers, peer, rate, now));
+        let named = self.rates.failures.filter(|_| !client_id.is_empty());
+        let of_pair = named.and_then(|rate| ask(&limiter.pairs, limiter.pair(peer, client_id), rate, now));
+        of_peer.max(of_pair).inspect(|_| self.exchange.count_limited())
     }
 }
 
