@@ -82,7 +82,11 @@ fn every_request_of_the_table_gets_its_response() {
         let stats = engine.stats();
         let requests = u64::try_from(case.before.len() + 1).unwrap();
         assert_eq!(stats.granted + stats.refused, requests, "{}: every request is counted", case.name);
-        assert!(case.expect.status != 429 || stats.limited > 0, "{}: and those of them that came too often", case.name);
+        assert!(
+            case.expect.status != 429 || stats.limited > 0,
+            "{}: and those of them that came too often",
+            case.name
+        );
     }
 }
 
