@@ -16,6 +16,7 @@ use crate::grant::{Asked, Grant};
 use crate::json::Parser;
 use crate::json_writer::JsonWriter;
 use crate::jwks::KeySet;
+use crate::limiter::Limiter;
 use crate::mint::Unsigned;
 use crate::policy::Policy;
 use crate::reason::{Reason, Refusal};
@@ -159,6 +160,8 @@ pub struct Stats {
     pub granted: u64,
     /// Exchanges that were refused.
     pub refused: u64,
+    /// Requests that were answered with 429, at all endpoints.
+    pub limited: u64,
     /// The single-use store.
     pub replay: ReplayStats,
     /// People in the directory.
@@ -177,6 +180,7 @@ pub struct Exchange {
     seen: Monotone,
     pub(crate) began: i64,
     tokens: TokenCache,
+    pub(crate) limiter: Limiter,
     counted: Counted,
 }
 
@@ -186,6 +190,7 @@ pub struct Exchange {
 struct Counted {
     granted: AtomicU64,
     refused: AtomicU64,
+    limited: AtomicU64,
 }
 
 /// What an [`Exchange`] is built from, beside its configuration.
@@ -238,6 +243,7 @@ impl Builder {
             seen: Monotone::new(now),
             began: self.began.unwrap_or(now),
             tokens: TokenCache::new(),
+            limiter: Limiter::new(),
             counted: Counted::default(),
         })
     }
@@ -390,6 +396,11 @@ impl Exchange {
         }
     }
 
+    /// Counts a request that is answered with 429.
+    pub(crate) fn count_limited(&self) {
+        self.counted.limited.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Verifies an access token that this server minted, for `resource`, as of now.
     ///
     /// Never answers from signature and expiry alone: see [`VerifiedToken`]. The first time costs one verification and
@@ -503,6 +514,7 @@ impl Exchange {
         Stats {
             granted: self.counted.granted.load(Ordering::Relaxed),
             refused: self.counted.refused.load(Ordering::Relaxed),
+            limited: self.counted.limited.load(Ordering::Relaxed),
             replay: self.replay.stats(),
             people: state.directory.len(),
             policy_digest: state.policy.digest().to_owned(),

@@ -104,6 +104,7 @@ mod jwks;
 mod jws;
 mod key;
 mod keyring;
+mod limiter;
 mod mark;
 mod mint;
 mod own_keys;

@@ -30,6 +30,9 @@ pub enum OAuthError {
     InvalidToken,
     /// A store, a key set or the record cannot answer; try again: 503.
     TemporarilyUnavailable,
+    /// This peer or this client has failed too often; try again later (RFC 6585 section 4): 429. No RFC has a code for it
+    /// at the token endpoint; it reads `temporarily_unavailable`, which clients know as one to try again after.
+    TooManyRequests,
 }
 
 impl OAuthError {
@@ -45,7 +48,7 @@ impl OAuthError {
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::InvalidToken => "invalid_token",
-            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::TemporarilyUnavailable | Self::TooManyRequests => "temporarily_unavailable",
         }
     }
 
@@ -54,6 +57,7 @@ impl OAuthError {
         match self {
             Self::InvalidClient | Self::InvalidToken => 401,
             Self::TemporarilyUnavailable => 503,
+            Self::TooManyRequests => 429,
             _ => 400,
         }
     }
@@ -71,6 +75,7 @@ impl OAuthError {
             Self::InvalidTarget => "the requested resource is not available",
             Self::InvalidToken => "the access token is not valid",
             Self::TemporarilyUnavailable => "temporarily unavailable, try again",
+            Self::TooManyRequests => "too many requests, try again later",
         }
     }
 }
@@ -265,6 +270,11 @@ reasons! {
     ClientCertificateMissing = "client_certificate_missing", ClientAuth, InvalidClient;
     /// the client certificate is not the one that is written down
     ClientCertificateUnknown = "client_certificate_unknown", ClientAuth, InvalidClient;
+    /// this peer has failed to prove this client, or any, too often within a minute (`limits.auth_failures_per_minute`,
+    /// `limits.auth_failures_per_minute_per_peer`)
+    TooManyFailures = "too_many_failures", ClientAuth, TooManyRequests;
+    /// the client was refused too often within a minute (`limits.refusals_per_minute`), and this request was refused, too
+    TooManyRefusals = "too_many_refusals", ClientAuth, TooManyRequests;
     /// the assertion is longer than `limits.max_assertion_bytes`
     AssertionTooLarge = "assertion_too_large", Form, InvalidGrant;
     /// the assertion is not three parts separated by dots
@@ -439,11 +449,18 @@ impl fmt::Display for Reason {
 pub struct Refusal {
     reason: Reason,
     oauth_error: OAuthError,
+    /// Seconds until trying again helps, for [`OAuthError::TooManyRequests`].
+    wait_s: u32,
 }
 
 impl Refusal {
     pub(crate) const fn new(reason: Reason, oauth_error: OAuthError) -> Self {
-        Self { reason, oauth_error }
+        Self { reason, oauth_error, wait_s: 1 }
+    }
+
+    /// The same, where it is known when trying again helps.
+    pub(crate) const fn until(self, wait_s: u32) -> Self {
+        Self { wait_s, ..self }
     }
 
     /// Why.
@@ -475,6 +492,7 @@ impl Refusal {
     pub const fn retry_after_s(self) -> Option<u32> {
         match self.oauth_error {
             OAuthError::TemporarilyUnavailable => Some(1),
+            OAuthError::TooManyRequests => Some(self.wait_s),
             _ => None,
         }
     }
@@ -515,7 +533,7 @@ mod tests {
             let refusal = Refusal::from(*reason);
             assert_eq!(refusal.description(), reason.oauth_error().description());
             assert!(refusal.description().bytes().all(|b| (0x20..0x7f).contains(&b)));
-            assert_eq!(refusal.retry_after_s().is_some(), refusal.http_status() == 503);
+            assert_eq!(refusal.retry_after_s().is_some(), matches!(refusal.http_status(), 429 | 503));
         }
     }
 

@@ -26,7 +26,8 @@ pub struct RequestCase {
     headers: Vec<(String, String)>,
     body: Body,
     certificate: Option<String>,
-    /// The cases whose requests are sent before, on the same engine.
+    peer: Option<String>,
+    /// The cases whose requests are sent before, on the same engine, each at its own time.
     #[serde(default)]
     pub before: Vec<String>,
     /// The case with a token that a refusal stands beside. Present exactly with refusals.
@@ -129,6 +130,7 @@ impl RequestCase {
             headers: &headers,
             body: body.as_bytes(),
             client_certificate: self.certificate.as_deref().map(str::as_bytes),
+            peer: self.peer.as_deref(),
         })
     }
 }

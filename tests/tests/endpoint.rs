@@ -14,7 +14,7 @@ use idjag_tests::{Down, RequestCase, SetClock, World};
 use serde_json::Value;
 
 /// How many stand in each file, so that none gets lost. Changes with the table.
-const REQUESTS: [(&str, usize); 1] = [("token", 139)];
+const REQUESTS: [(&str, usize); 2] = [("token", 139), ("limits", 63)];
 
 /// Slugs that no request to this table's world can meet, and why.
 const NOT_MET: [(&str, &str); 3] = [
@@ -22,10 +22,6 @@ const NOT_MET: [(&str, &str); 3] = [
     ("client_keys_unavailable", "the world's clients have their keys; `what_cannot_be_looked_up_is_503`"),
     ("client_replay_unavailable", "the world's store answers; `what_cannot_be_looked_up_is_503`"),
 ];
-
-fn engine(case: &RequestCase) -> Exchange {
-    World::read(&case.world).unwrap().engine(SetClock::new(case.now)).unwrap()
-}
 
 fn check(case: &RequestCase, engine: &Exchange, response: &Response) {
     let (name, expect) = (&case.name, &case.expect);
@@ -70,11 +66,14 @@ fn every_request_of_the_table_gets_its_response() {
     let by_name: BTreeMap<&str, &RequestCase> = cases.iter().map(|case| (&*case.name, case)).collect();
     assert_eq!(by_name.len(), total, "a name stands twice");
     for case in &cases {
-        let engine = engine(case);
-        for earlier in &case.before {
-            let earlier = by_name[&**earlier];
+        let before: Vec<&RequestCase> = case.before.iter().map(|earlier| by_name[&**earlier]).collect();
+        let clock = SetClock::new(before.first().unwrap_or(&case).now);
+        let engine = World::read(&case.world).unwrap().engine(clock.clone()).unwrap();
+        for earlier in before {
+            clock.set(earlier.now);
             check(earlier, &engine, &earlier.send(&engine));
         }
+        clock.set(case.now);
         check(case, &engine, &case.send(&engine));
         if case.expect.token.is_none() {
             assert!(by_name[case.control.as_deref().unwrap()].expect.token.is_some(), "{}", case.name);
@@ -83,6 +82,11 @@ fn every_request_of_the_table_gets_its_response() {
         let stats = engine.stats();
         let requests = u64::try_from(case.before.len() + 1).unwrap();
         assert_eq!(stats.granted + stats.refused, requests, "{}: every request is counted", case.name);
+        assert!(
+            case.expect.status != 429 || stats.limited > 0,
+            "{}: and those of them that came too often",
+            case.name
+        );
     }
 }
 

@@ -11,6 +11,7 @@ mod idp;
 #[allow(dead_code, reason = "validated now, read by the fetcher to come")]
 mod keys;
 mod policy_text;
+mod rates;
 mod reader;
 #[allow(dead_code, reason = "validated now, read by the endpoint and the record to come")]
 mod settings;
@@ -24,6 +25,7 @@ pub(crate) use self::idp::{Combine, Idp, SubjectKind, asymmetric_algorithms};
 pub(crate) use self::keys::Keys;
 pub use self::policy_text::State;
 pub(crate) use self::policy_text::{Connector, parse_policy};
+pub(crate) use self::rates::Rates;
 pub(crate) use self::settings::{ColdStart, Compat, Endpoints, Limits};
 
 use self::document::Node;
@@ -100,7 +102,7 @@ impl Config {
         let mut inputs = Inputs { read, warnings: Vec::new() };
 
         let issuer = uri::issuer(&root.required("issuer", "our issuer identifier, an https URL")?)?;
-        let limits = Limits::read(&root)?;
+        let limits = Limits::read(&root, &mut inputs)?;
         let idps = Idp::read_all(&root, &issuer, &limits, &mut inputs)?;
         let client_sections = Client::sections(&root)?;
         let client_ids = Client::ids(&client_sections)?;

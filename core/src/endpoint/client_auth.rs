@@ -7,13 +7,15 @@ use std::cell::{Cell, RefCell};
 
 use subtle::{Choice, ConstantTimeEq};
 
+use super::TokenRequest;
 use super::basic::{Basic, is_basic};
 use super::client_assertion;
 use super::form::Form;
+use super::limited::Tries;
 use crate::config::{Client, ClientAuth, Sha256};
 use crate::crypto;
 use crate::exchange::Exchange;
-use crate::reason::Reason;
+use crate::reason::{OAuthError, Reason};
 use crate::replay::Claimed;
 use crate::state::State;
 
@@ -25,6 +27,7 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 pub(super) struct Presented {
     client_id: RefCell<String>,
     basic: Cell<bool>,
+    wait_s: Cell<u32>,
 }
 
 impl Presented {
@@ -38,15 +41,54 @@ impl Presented {
         self.basic.get()
     }
 
-    /// The client, proven.
+    /// Where the answer is that this was tried too often, the seconds until it may be tried again.
+    pub(super) fn wait_s(&self) -> u32 {
+        self.wait_s.get()
+    }
+
+    /// The client, proven. What fails counts against the peer, and may become [`Reason::TooManyFailures`].
     pub(super) fn authenticate<'s>(
         &self,
         exchange: &Exchange,
         state: &'s State,
         form: &Form<'_>,
         authorization: Option<&[u8]>,
-        certificate: Option<&[u8]>,
+        request: &TokenRequest<'_>,
         now: i64,
+    ) -> Result<&'s Client, Reason> {
+        let tries = Tries { exchange, rates: &state.server.limits.rates, peer: request.peer, now };
+        let proven = self.prove(&tries, state, form, authorization, request.client_certificate);
+        proven.map_err(|reason| match reason.oauth_error() {
+            OAuthError::InvalidClient => {
+                self.unless(tries.failed(&self.client_id.borrow())).err().unwrap_or(reason)
+            }
+            _ => reason,
+        })
+    }
+
+    /// Lets through unless there is something to wait for.
+    fn unless(&self, wait_s: Option<u32>) -> Result<(), Reason> {
+        match wait_s {
+            None => Ok(()),
+            Some(wait_s) => {
+                self.wait_s.set(wait_s);
+                Err(Reason::TooManyFailures)
+            }
+        }
+    }
+
+    /// Before any cryptography: whether this peer may try to prove the client that it named.
+    fn may_try(&self, tries: &Tries<'_>) -> Result<(), Reason> {
+        self.unless(tries.wait(&self.client_id.borrow()))
+    }
+
+    fn prove<'s>(
+        &self,
+        tries: &Tries<'_>,
+        state: &'s State,
+        form: &Form<'_>,
+        authorization: Option<&[u8]>,
+        certificate: Option<&[u8]>,
     ) -> Result<&'s Client, Reason> {
         self.basic.set(authorization.is_some_and(is_basic));
         let named = form.parameter("client_id")?;
@@ -66,6 +108,7 @@ impl Presented {
             if named.is_some_and(|named| named != basic.client_id) {
                 return Err(Reason::ClientIdsDiffer);
             }
+            self.may_try(tries)?;
             let digest = crypto::sha256(&[basic.secret.as_bytes()]);
             let client = state.clients.enabled(&basic.client_id)?;
             return match &client.auth {
@@ -75,6 +118,7 @@ impl Presented {
             };
         }
         if let Some(secret) = form.parameter("client_secret")? {
+            self.may_try(tries)?;
             let digest = crypto::sha256(&[secret.as_bytes()]);
             let client = state.clients.enabled(named.ok_or(Reason::ClientAuthMalformed)?)?;
             return match &client.auth {
@@ -87,11 +131,12 @@ impl Presented {
             if form.parameter("client_assertion_type")?.as_deref() != Some(ASSERTION_TYPE) {
                 return Err(Reason::ClientAuthMalformed);
             }
-            return self.by_assertion(exchange, state, named, &jwt, now);
+            return self.by_assertion(tries, state, named, &jwt);
         }
         if ways.iter().any(|used| *used) {
             return Err(Reason::ClientAuthMalformed);
         }
+        self.may_try(tries)?;
         let client = state.clients.enabled(named.ok_or(Reason::ClientAuthMissing)?)?;
         match &client.auth {
             ClientAuth::None => Ok(client),
@@ -112,15 +157,18 @@ impl Presented {
     /// `private_key_jwt`. What was verified is spent, whatever becomes of the request.
     fn by_assertion<'s>(
         &self,
-        exchange: &Exchange,
+        tries: &Tries<'_>,
         state: &'s State,
         named: Option<&str>,
         jwt: &str,
-        now: i64,
     ) -> Result<&'s Client, Reason> {
+        let Tries { exchange, now, .. } = *tries;
         let (client, claim) = client_assertion::verify(jwt, state, now, |subject| {
             self.client_id.replace(subject.to_owned());
-            if named.is_some_and(|named| named != subject) { Err(Reason::ClientIdsDiffer) } else { Ok(()) }
+            if named.is_some_and(|named| named != subject) {
+                return Err(Reason::ClientIdsDiffer);
+            }
+            self.may_try(tries)
         })?;
         let mut claimed = [Claimed::Unavailable];
         exchange.replay.claim(&[claim], now, &mut claimed);

@@ -16,7 +16,7 @@ impl Exchange {
         let (client, token) = match self.about_a_token(&state, request, now, &presented) {
             Ok(asked) => asked,
             Err(reason) => {
-                let refusal = state.refusal(reason);
+                let refusal = state.refusal(reason).until(presented.wait_s());
                 return Response::error(refusal, &state.server.issuer, presented.used_basic());
             }
         };

@@ -3,7 +3,7 @@
 use super::client_auth::Presented;
 use super::response::Response;
 use super::{TokenRequest, metadata::GRANT_TYPE};
-use crate::exchange::{Exchange, Issued, Request};
+use crate::exchange::{Exchange, Issued, Pending, Request};
 use crate::reason::{Reason, Refusal};
 use crate::state::State;
 
@@ -36,7 +36,8 @@ impl Exchange {
             Err(Refused::Request(reason)) => {
                 self.count(0, 1);
                 let asked = Request { client_id: &presented.client_id(), ..Request::default() };
-                let refusal = state.record_refusal(reason, &state.event(&asked, now));
+                let refusal =
+                    state.record_refusal(reason, &state.event(&asked, now)).until(presented.wait_s());
                 Response::error(refusal, &state.server.issuer, presented.used_basic())
             }
         }
@@ -64,15 +65,14 @@ impl Exchange {
         }
         let (resource, scope) = (form.resources()?, form.parameter("scope")?);
         let resource: Vec<&str> = resource.iter().map(AsRef::as_ref).collect();
-        let client =
-            presented.authenticate(self, state, &form, authorization, request.client_certificate, now)?;
+        let client = presented.authenticate(self, state, &form, authorization, request, now)?;
         let asked = Request {
             assertion: assertion.as_bytes(),
             client_id: &client.id,
             resource: &resource,
             scope: scope.as_deref(),
         };
-        let pending = self.decide_on(state, &asked, now).map_err(Refused::Exchange)?;
-        pending.finish().map_err(Refused::Exchange)
+        let issued = self.decide_on(state, &asked, now).and_then(Pending::finish);
+        issued.map_err(|refusal| Refused::Exchange(self.tell_refused(state, client, refusal, now)))
     }
 }

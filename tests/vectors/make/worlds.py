@@ -223,6 +223,11 @@ def _all() -> None:
         w["clients"].append(client("client-of-globex", idps=[GLOBEX])),
     ))
     world("requests", lambda w: w["clients"].extend(every_way()))
+    world("requests-limited", both(lambda w: w["clients"].extend(every_way()), top(limits={
+        "auth_failures_per_minute": 3, "auth_failures_per_minute_per_peer": 5, "refusals_per_minute": 2})))
+    world("requests-without-limits", both(lambda w: w["clients"].extend(every_way()), top(limits={
+        "auth_failures_per_minute": "off", "auth_failures_per_minute_per_peer": "off",
+        "refusals_per_minute": "off"})))
     world("idp-switched-off", acme(enabled=False))
     world("client-switched-off", lambda w: w["clients"][0].update(enabled=False))
     world("two-tenants", both(alone, acme(tenants=["t-one", "t-two"]), grants(
