@@ -5,6 +5,7 @@ use std::{fs, io};
 
 use idjag::{Exchange, Response, TokenRequest};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::case::{Part, expand};
 use crate::vectors;
@@ -56,6 +57,9 @@ pub struct Expected {
     /// Headers that must not be there.
     #[serde(default)]
     pub absent: Vec<String>,
+    /// Headers that must be there, whatever they say.
+    #[serde(default)]
+    pub present: Vec<String>,
     /// The token, where one is handed out.
     pub token: Option<Token>,
     /// The `error` member, where none is.
@@ -72,6 +76,15 @@ pub struct Token {
     pub scope: String,
     /// The resource.
     pub resource: String,
+    /// `token_type`.
+    #[serde(default = "bearer")]
+    pub token_type: String,
+    /// The token's `cnf`; `None`: it has none.
+    pub cnf: Option<Value>,
+}
+
+fn bearer() -> String {
+    "Bearer".to_owned()
 }
 
 impl RequestCase {

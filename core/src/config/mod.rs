@@ -28,7 +28,7 @@ pub(crate) use self::settings::{ColdStart, Compat, Endpoints, Limits};
 
 use self::document::Node;
 use self::reader::{Field, Section};
-use self::settings::{Audit, Replay, Tokens};
+use self::settings::{Audit, Dpop, Replay, Tokens};
 use crate::directory::Directory;
 use crate::error::Error;
 
@@ -44,6 +44,7 @@ pub struct Config {
     pub(crate) endpoints: Endpoints,
     pub(crate) tokens: Tokens,
     pub(crate) limits: Limits,
+    pub(crate) dpop: Dpop,
     pub(crate) replay: Replay,
     #[allow(dead_code, reason = "read by the record on disk to come")]
     pub(crate) audit: Option<Audit>,
@@ -90,6 +91,7 @@ impl Config {
                 "endpoints",
                 "tokens",
                 "limits",
+                "dpop",
                 "replay",
                 "audit",
                 "compat",
@@ -118,6 +120,7 @@ impl Config {
             endpoints: Endpoints::read(&root, &issuer)?,
             tenants: root.texts("tenants")?,
             tokens: Tokens::read(&root, &mut inputs)?,
+            dpop: Dpop::read(&root)?,
             replay: Replay::read(&root, &mut inputs)?,
             audit: Audit::read(&root, &mut inputs)?,
             compat: Compat::read(&root, &mut inputs)?,

@@ -80,6 +80,7 @@ fn the_complete_example_is_read() {
             max_jti_chars: 128
         }
     );
+    assert!(config.dpop.nonce);
     assert_eq!(config.replay, Replay { max_bytes: 64 << 20, cold_start: ColdStart::RefuseOlder });
     assert_eq!(
         config.audit,
@@ -178,6 +179,7 @@ fn what_is_left_out_has_the_safe_default() {
             max_jti_chars: 256
         }
     );
+    assert!(!config.dpop.nonce);
     assert_eq!((config.replay.max_bytes, config.replay.cold_start), (512 << 20, ColdStart::RefuseOlder));
     assert_eq!(config.compat.resource_mismatch, OAuthError::InvalidGrant);
     assert_eq!(config.compat.missing_access, OAuthError::AccessDenied);

@@ -223,6 +223,8 @@ def _all() -> None:
         w["clients"].append(client("client-of-globex", idps=[GLOBEX])),
     ))
     world("requests", lambda w: w["clients"].extend(every_way()))
+    world("requests-proof-for-everyone", both(lambda w: w["clients"].extend(every_way()), chat(require=["dpop"])))
+    world("requests-with-nonce", both(lambda w: w["clients"].extend(every_way()), top(dpop={"nonce": True})))
     world("idp-switched-off", acme(enabled=False))
     world("client-switched-off", lambda w: w["clients"][0].update(enabled=False))
     world("two-tenants", both(alone, acme(tenants=["t-one", "t-two"]), grants(
