@@ -4,6 +4,7 @@
 //! fields mean stands in `vectors/README.md`. A field that is not known here is an error.
 
 mod access_token;
+pub mod base64url;
 mod case;
 mod down;
 mod request;

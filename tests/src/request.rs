@@ -133,9 +133,21 @@ impl RequestCase {
 
     /// Hands it over.
     pub fn send(&self, engine: &Exchange) -> Response {
+        self.hand_over(engine, None)
+    }
+
+    /// The same with this in its header `DPoP`.
+    pub fn send_with_proof(&self, engine: &Exchange, proof: &str) -> Response {
+        self.hand_over(engine, Some(proof))
+    }
+
+    fn hand_over(&self, engine: &Exchange, proof: Option<&str>) -> Response {
         let body = self.body();
-        let headers: Vec<(&str, &[u8])> =
-            self.headers.iter().map(|(name, value)| (&**name, value.as_bytes())).collect();
+        let others =
+            self.headers.iter().filter(|(name, _)| proof.is_none() || !name.eq_ignore_ascii_case("dpop"));
+        let mut headers: Vec<(&str, &[u8])> =
+            others.map(|(name, value)| (&**name, value.as_bytes())).collect();
+        headers.extend(proof.map(|proof| ("DPoP", proof.as_bytes())));
         engine.handle(&TokenRequest {
             method: &self.method,
             target: &self.target,
