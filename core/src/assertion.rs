@@ -17,6 +17,7 @@ use crate::jwks::NoKey;
 use crate::jws::{Compact, Header};
 use crate::key::VerifyingKey;
 use crate::keyring::{Keyring, Trusted};
+use crate::possession::{Confirmation, Possession};
 use crate::reason::Reason;
 use crate::record::Event;
 use crate::scope::Scope;
@@ -161,6 +162,8 @@ pub(crate) struct Assertion<'p, 's, 'i> {
     pub(crate) sub_id: Option<Value<'p, 'i>>,
     pub(crate) act: Option<Value<'p, 'i>>,
     pub(crate) authorization_details: Option<Value<'p, 'i>>,
+    /// What the token is bound to: what `cnf` asks for, and the key of a proof that came.
+    pub(crate) bound_to: Confirmation,
     _witness: Witness,
 }
 
@@ -168,10 +171,12 @@ pub(crate) struct Assertion<'p, 's, 'i> {
 struct Witness;
 
 impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
-    /// Checks everything but the signature, in the order of [`crate::Check`]. `event` notes what was read.
+    /// Checks everything but the signature, in the order of [`crate::Check`]. `possession` is what the request proves,
+    /// `event` notes what was read.
     pub(crate) fn check<'e>(
         presented: &'p Presented<'i>,
         client_id: &str,
+        possession: &Possession<'_>,
         rules: &Rules<'s>,
         event: &mut Event<'e>,
     ) -> Result<Self, Reason>
@@ -210,9 +215,7 @@ impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
         }
         let directory_subject = directory_subject(&claims, idp)?;
         let act = claims.act(rules.limits.max_act_depth)?;
-        if claims.is_bound_to_a_key() {
-            return Err(Reason::ProofRequired);
-        }
+        let bound_to = possession.bind(claims.confirmation()?)?;
         let authorization_details = claims.authorization_details()?;
         let scope = claims.scope()?;
         let groups =
@@ -241,6 +244,7 @@ impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
             sub_id: (idp.subject == SubjectKind::SubId).then(|| claims.sub_id()).flatten(),
             act,
             authorization_details,
+            bound_to,
             _witness: Witness,
         };
         Ok(Self { presented, assertion })

@@ -12,6 +12,7 @@ use crate::exchange::{Exchange, Request, Workspace, accept_claim, claim_of};
 use crate::grant::{Grant, groups_listed};
 use crate::json_writer::JsonWriter;
 use crate::policy::{self, Connector};
+use crate::possession::Possession;
 use crate::reason::{Check, Reason, Refusal};
 use crate::record::Event;
 use crate::resource;
@@ -94,8 +95,8 @@ pub struct Scopes {
 }
 
 impl Exchange {
-    /// Explains what [`exchange`](Self::exchange) would answer at `now`, in seconds since 1970. Spends nothing, records
-    /// nothing, and leaves the engine's time as it is.
+    /// Explains what [`exchange`](Self::exchange), which carries no proof of possession, would answer at `now`, in seconds
+    /// since 1970. Spends nothing, records nothing, and leaves the engine's time as it is.
     pub fn explain(&self, request: &Request<'_>, now: i64) -> Explanation {
         let now = self.peek(now);
         let state = self.load();
@@ -145,7 +146,8 @@ impl Exchange {
     ) -> Result<String, Reason> {
         let rules = state.rules(now, self.began);
         let mut event = Event::default();
-        let plausible = Plausible::check(presented, request.client_id, &rules, &mut event)?;
+        let nothing = Possession::default();
+        let plausible = Plausible::check(presented, request.client_id, &nothing, &rules, &mut event)?;
         let grant = Grant::decide(plausible.verify()?, request.asked(), state.book(), &mut event)?;
         let claim = claim_of(&grant, rules.limits.leeway_s);
         accept_claim(&grant, self.replay.seen(&claim.key, now))?;
@@ -433,9 +435,11 @@ const fn general_remedy(reason: Reason) -> &'static str {
         }
         Reason::Blocked => "lift the block",
         Reason::TenantMismatch => "add the tenant to the IdP's `tenants`",
-        Reason::ProofRequired | Reason::ConnectorProofRequired => {
-            "present it with a DPoP proof at the token endpoint"
+        Reason::ProofRequired => {
+            "present it at the token endpoint, with a DPoP proof by its key or over TLS with its certificate"
         }
+        Reason::ConnectorProofRequired => "present it with a DPoP proof at the token endpoint",
+        Reason::CnfMethodUnknown => "have the IdP bind the assertion by `jkt` or `x5t#S256`, or not at all",
         Reason::ReplayUnavailable => "raise `replay.max_bytes`, or wait until entries expire",
         Reason::RecordUnavailable => "make room for the record",
         _ => "have the IdP issue an assertion as the specification has it",

@@ -74,7 +74,7 @@ impl<'p, 's: 'i, 'i> Grant<'p, 's, 'i> {
         if book.revoked.blocks(&party) {
             return Err(Reason::Blocked);
         }
-        if connector.require_dpop {
+        if connector.require_dpop && assertion.bound_to.key.is_none() {
             return Err(Reason::ConnectorProofRequired);
         }
         let claimed = connector.claimed(assertion.scope)?;

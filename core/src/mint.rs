@@ -100,6 +100,10 @@ impl Minter {
                 json.name("authorization_details");
                 details.write(json);
             }
+            if !assertion.bound_to.is_nothing() {
+                json.name("cnf");
+                assertion.bound_to.write(json);
+            }
         });
         Unsigned::new(before, &self.header, json.as_bytes(), &self.key)
     }

@@ -1,7 +1,7 @@
 //! Every refusal, in one table: slug, the check that refuses, OAuth error code, and the text that the client may read.
 //!
 //! The slug is for logs, metrics and tests; it is stable and never leaves the server. The client gets the OAuth code
-//! (RFC 6749 section 5.2, RFC 8707 section 2, RFC 6750 section 3.1) and a generic sentence, and never learns which
+//! (RFC 6749 section 5.2, RFC 8707 section 2, RFC 6750 section 3.1, RFC 9449) and a generic sentence, and never learns which
 //! check failed. Reasons are an enumeration and never carry input text, so nothing that an attacker wrote is echoed.
 
 use std::fmt;
@@ -26,6 +26,10 @@ pub enum OAuthError {
     InvalidScope,
     /// The requested resource is not to be had with this assertion (RFC 8707 section 2): 400.
     InvalidTarget,
+    /// The proof of possession is not acceptable (RFC 9449 sections 5 and 7.1): 400, and 401 at a resource.
+    InvalidDpopProof,
+    /// The proof of possession lacks a nonce of ours (RFC 9449 sections 8 and 9): 400, and 401 at a resource.
+    UseDpopNonce,
     /// An access token is not valid here (RFC 6750 section 3.1): 401.
     InvalidToken,
     /// A store, a key set or the record cannot answer; try again: 503.
@@ -47,12 +51,14 @@ impl OAuthError {
             Self::AccessDenied => "access_denied",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
             Self::InvalidToken => "invalid_token",
             Self::TemporarilyUnavailable | Self::TooManyRequests => "temporarily_unavailable",
         }
     }
 
-    /// The HTTP status that goes with the code.
+    /// The HTTP status that goes with the code, at the token endpoint.
     pub const fn http_status(self) -> u16 {
         match self {
             Self::InvalidClient | Self::InvalidToken => 401,
@@ -73,6 +79,8 @@ impl OAuthError {
             Self::AccessDenied => "access is not granted by policy",
             Self::InvalidScope => "the requested scope is not available",
             Self::InvalidTarget => "the requested resource is not available",
+            Self::InvalidDpopProof => "the proof of possession is not acceptable",
+            Self::UseDpopNonce => "the proof of possession needs the nonce that comes with this answer",
             Self::InvalidToken => "the access token is not valid",
             Self::TemporarilyUnavailable => "temporarily unavailable, try again",
             Self::TooManyRequests => "too many requests, try again later",
@@ -94,6 +102,8 @@ pub enum Check {
     Request,
     /// The client's own proof (RFC 6749 section 2.3).
     ClientAuth,
+    /// The proof of possession of a key (RFC 9449 section 4.3), but for its single use.
+    Possession,
     /// Size, three parts, base64url, JSON (RFC 7515 section 3.1, RFC 8259).
     Form,
     /// `typ`, `alg`, and the header members that are never obeyed (RFC 7515 section 4.1, RFC 8725).
@@ -120,7 +130,7 @@ pub enum Check {
     Groups,
     /// The scopes that remain.
     Scope,
-    /// The `jti` was not used before.
+    /// The `jti` was not used before, nor that of the proof of possession.
     SingleUse,
     /// The record took the exchange.
     Record,
@@ -156,6 +166,7 @@ impl Check {
         match self {
             Self::Request => "request",
             Self::ClientAuth => "client authentication",
+            Self::Possession => "possession",
             Self::Form => "form",
             Self::Header => "header",
             Self::Issuer => "issuer",
@@ -224,8 +235,6 @@ reasons! {
     ContentTypeInvalid = "content_type_invalid", Request, InvalidRequest;
     /// a header that may come once came twice
     HeaderRepeated = "header_repeated", Request, InvalidRequest;
-    /// a proof of possession came with the request, and proofs are not taken here
-    ProofNotSupported = "proof_not_supported", Request, InvalidRequest;
     /// the body is not a form in UTF-8, or has too many parameters
     FormMalformed = "form_malformed", Request, InvalidRequest;
     /// a parameter other than `resource` came twice
@@ -234,6 +243,8 @@ reasons! {
     GrantTypeMissing = "grant_type_missing", Request, InvalidRequest;
     /// `grant_type` is not the one for JWTs (RFC 7523)
     GrantTypeUnsupported = "grant_type_unsupported", Request, UnsupportedGrantType;
+    /// `grant_type` is the one for JWTs with a proof of possession, and there is no `DPoP` header
+    DpopMissing = "dpop_missing", Request, InvalidDpopProof;
     /// `assertion` is missing
     AssertionMissing = "assertion_missing", Request, InvalidRequest;
     /// `token` is missing
@@ -275,6 +286,24 @@ reasons! {
     TooManyFailures = "too_many_failures", ClientAuth, TooManyRequests;
     /// the client was refused too often within a minute (`limits.refusals_per_minute`), and this request was refused, too
     TooManyRefusals = "too_many_refusals", ClientAuth, TooManyRequests;
+    /// the DPoP proof is too long, or not a JWT with `jti`, `htm`, `htu` and `iat`
+    DpopMalformed = "dpop_malformed", Possession, InvalidDpopProof;
+    /// the DPoP proof's header lacks `typ` `dpop+jwt`, an asymmetric `alg` or `jwk`, or has a member that is never obeyed
+    DpopHeaderInvalid = "dpop_header_invalid", Possession, InvalidDpopProof;
+    /// the DPoP proof's `htm` is not the method of the request
+    DpopMethodMismatch = "dpop_method_mismatch", Possession, InvalidDpopProof;
+    /// the DPoP proof's `htu` is not the URL of the request
+    DpopUrlMismatch = "dpop_url_mismatch", Possession, InvalidDpopProof;
+    /// the DPoP proof was made too long ago, before the single-use memory began, or in the future
+    DpopTimeInvalid = "dpop_time_invalid", Possession, InvalidDpopProof;
+    /// the DPoP proof's `ath` is not the digest of the access token
+    DpopTokenMismatch = "dpop_token_mismatch", Possession, InvalidDpopProof;
+    /// the DPoP proof has no nonce of ours, or one that is too old
+    DpopNonceRequired = "dpop_nonce_required", Possession, UseDpopNonce;
+    /// the DPoP proof's `jwk` is not a public key for its `alg`, or one that is too weak
+    DpopKeyInvalid = "dpop_key_invalid", Possession, InvalidDpopProof;
+    /// the DPoP proof is not signed by the key in it
+    DpopSignatureInvalid = "dpop_signature_invalid", Possession, InvalidDpopProof;
     /// the assertion is longer than `limits.max_assertion_bytes`
     AssertionTooLarge = "assertion_too_large", Form, InvalidGrant;
     /// the assertion is not three parts separated by dots
@@ -345,8 +374,14 @@ reasons! {
     ActMalformed = "act_malformed", Claims, InvalidGrant;
     /// `act` is nested deeper than `limits.max_act_depth`
     ActTooDeep = "act_too_deep", Claims, InvalidGrant;
-    /// the assertion asks for a proof of possession and none was given, or its method is unknown
+    /// `cnf` is not an object, has no method, or a value that is no SHA-256 in base64url
+    CnfMalformed = "cnf_malformed", Claims, InvalidGrant;
+    /// `cnf` has a method other than `jkt` and `x5t#S256`
+    CnfMethodUnknown = "cnf_method_unknown", Claims, InvalidGrant;
+    /// the assertion is bound to a key or a certificate, and none was shown
     ProofRequired = "proof_required", Claims, InvalidGrant;
+    /// the assertion is bound to another key or certificate than the one that was shown
+    ProofMismatch = "proof_mismatch", Claims, InvalidGrant;
     /// `authorization_details` is not an array of objects with a `type`
     AuthorizationDetailsMalformed = "authorization_details_malformed", Claims, InvalidGrant;
     /// `scope` is present but null, empty, not a string or off-grammar, or `scp` stands in its place
@@ -411,6 +446,8 @@ reasons! {
     ScopeNotAvailable = "scope_not_available", Scope, InvalidScope;
     /// the assertion was used before
     Replayed = "replayed", SingleUse, InvalidGrant;
+    /// the DPoP proof was used before
+    DpopReplayed = "dpop_replayed", SingleUse, InvalidDpopProof;
     /// the single-use store is full or cannot answer
     ReplayUnavailable = "replay_unavailable", SingleUse, TemporarilyUnavailable;
     /// the record did not take the exchange
@@ -429,8 +466,12 @@ reasons! {
     TokenExpired = "token_expired", Token, InvalidToken;
     /// the access token, its person, client, connector or issuer was revoked
     TokenRevoked = "token_revoked", Token, InvalidToken;
+    /// the access token is bound to a certificate, and the connection has none or another
+    TokenCertificateMismatch = "token_certificate_mismatch", Token, InvalidToken;
     /// the access token is bound to a key, and no proof was given
     TokenProofRequired = "token_proof_required", Token, InvalidToken;
+    /// a proof came, and the access token is bound to another key or to none
+    TokenProofMismatch = "token_proof_mismatch", Token, InvalidToken;
     /// the policy of today gives this token nothing any more
     TokenNoLongerGranted = "token_no_longer_granted", Token, InvalidToken;
     /// the access token that is to be revoked was issued to another client
@@ -451,16 +492,22 @@ pub struct Refusal {
     oauth_error: OAuthError,
     /// Seconds until trying again helps, for [`OAuthError::TooManyRequests`].
     wait_s: u32,
+    at_resource: bool,
 }
 
 impl Refusal {
     pub(crate) const fn new(reason: Reason, oauth_error: OAuthError) -> Self {
-        Self { reason, oauth_error, wait_s: 1 }
+        Self { reason, oauth_error, wait_s: 1, at_resource: false }
     }
 
     /// The same, where it is known when trying again helps.
     pub(crate) const fn until(self, wait_s: u32) -> Self {
         Self { wait_s, ..self }
+    }
+
+    /// The same as the answer of a resource, which has other statuses for proofs of possession.
+    pub(crate) const fn at_resource(self) -> Self {
+        Self { at_resource: true, ..self }
     }
 
     /// Why.
@@ -480,7 +527,10 @@ impl Refusal {
 
     /// The HTTP status for the client.
     pub const fn http_status(self) -> u16 {
-        self.oauth_error.http_status()
+        match self.oauth_error {
+            OAuthError::InvalidDpopProof | OAuthError::UseDpopNonce if self.at_resource => 401,
+            code => code.http_status(),
+        }
     }
 
     /// The `error_description` for the client.

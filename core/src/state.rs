@@ -45,6 +45,8 @@ pub(crate) struct Server {
     pub(crate) limits: Limits,
     pub(crate) compat: Compat,
     pub(crate) refuses_older: bool,
+    /// Whether DPoP proofs must have a nonce of ours.
+    pub(crate) dpop_nonce: bool,
     pub(crate) keys: OwnKeys,
     /// Whether they were made at start and are kept nowhere.
     ephemeral: bool,
@@ -91,6 +93,7 @@ impl State {
                 limits: config.limits,
                 compat: config.compat,
                 refuses_older: config.replay.cold_start == ColdStart::RefuseOlder,
+                dpop_nonce: config.dpop.nonce,
                 keys,
                 ephemeral: tokens.ephemeral,
                 minter,

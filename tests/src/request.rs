@@ -5,6 +5,7 @@ use std::{fs, io};
 
 use idjag::{Exchange, Response, TokenRequest};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::case::{Part, expand};
 use crate::vectors;
@@ -57,6 +58,9 @@ pub struct Expected {
     /// Headers that must not be there.
     #[serde(default)]
     pub absent: Vec<String>,
+    /// Headers that must be there, whatever they say.
+    #[serde(default)]
+    pub present: Vec<String>,
     /// The token, where one is handed out.
     pub token: Option<Token>,
     /// The `error` member, where none is.
@@ -73,6 +77,15 @@ pub struct Token {
     pub scope: String,
     /// The resource.
     pub resource: String,
+    /// `token_type`.
+    #[serde(default = "bearer")]
+    pub token_type: String,
+    /// The token's `cnf`; `None`: it has none.
+    pub cnf: Option<Value>,
+}
+
+fn bearer() -> String {
+    "Bearer".to_owned()
 }
 
 impl RequestCase {
@@ -121,9 +134,21 @@ impl RequestCase {
 
     /// Hands it over.
     pub fn send(&self, engine: &Exchange) -> Response {
+        self.hand_over(engine, None)
+    }
+
+    /// The same with this in its header `DPoP`.
+    pub fn send_with_proof(&self, engine: &Exchange, proof: &str) -> Response {
+        self.hand_over(engine, Some(proof))
+    }
+
+    fn hand_over(&self, engine: &Exchange, proof: Option<&str>) -> Response {
         let body = self.body();
-        let headers: Vec<(&str, &[u8])> =
-            self.headers.iter().map(|(name, value)| (&**name, value.as_bytes())).collect();
+        let others =
+            self.headers.iter().filter(|(name, _)| proof.is_none() || !name.eq_ignore_ascii_case("dpop"));
+        let mut headers: Vec<(&str, &[u8])> =
+            others.map(|(name, value)| (&**name, value.as_bytes())).collect();
+        headers.extend(proof.map(|proof| ("DPoP", proof.as_bytes())));
         engine.handle(&TokenRequest {
             method: &self.method,
             target: &self.target,

@@ -9,16 +9,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use idjag::{Challenge, Check, Exchange, Reason, Response, TokenRequest};
-use idjag_tests::{Down, RequestCase, SetClock, World};
+use idjag::{Challenge, Check, Exchange, OAuthError, Reason, Response, TokenRequest};
+use idjag_tests::{Down, RequestCase, SetClock, World, claims};
 use serde_json::Value;
 
 /// How many stand in each file, so that none gets lost. Changes with the table.
-const REQUESTS: [(&str, usize); 2] = [("token", 139), ("limits", 63)];
+const REQUESTS: [(&str, usize); 3] = [("token", 138), ("dpop", 155), ("limits", 63)];
 
 /// Slugs that no request to this table's world can meet, and why.
-const NOT_MET: [(&str, &str); 3] = [
+const NOT_MET: [(&str, &str); 4] = [
     ("token_missing", "of the endpoints about tokens: `a_client_gives_back_its_own_tokens_only`"),
+    ("dpop_token_mismatch", "of a resource: `dpop.rs`"),
     ("client_keys_unavailable", "the world's clients have their keys; `what_cannot_be_looked_up_is_503`"),
     ("client_replay_unavailable", "the world's store answers; `what_cannot_be_looked_up_is_503`"),
 ];
@@ -31,6 +32,9 @@ fn check(case: &RequestCase, engine: &Exchange, response: &Response) {
             response.headers().filter(|(name, _)| name == header).map(|(_, value)| value).collect();
         assert_eq!(found, [value], "{name}: {header}");
     }
+    for header in &expect.present {
+        assert!(response.header(header).is_some(), "{name}: {header}");
+    }
     for header in &expect.absent {
         assert_eq!(response.header(header), None, "{name}: {header}");
     }
@@ -38,13 +42,22 @@ fn check(case: &RequestCase, engine: &Exchange, response: &Response) {
     let members: Vec<&str> = body.keys().map(String::as_str).collect();
     if let Some(token) = &expect.token {
         assert_eq!(members, ["access_token", "expires_in", "resource", "scope", "token_type"], "{name}");
-        assert_eq!((&body["token_type"], &body["expires_in"]), (&"Bearer".into(), &3600.into()), "{name}");
+        assert_eq!(body["token_type"], *token.token_type, "{name}");
+        assert_eq!(body["expires_in"], 3600, "{name}");
         let scopes = |text: &str| text.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
         assert_eq!(scopes(body["scope"].as_str().unwrap()), scopes(&token.scope), "{name}");
         assert_eq!(body["resource"], *token.resource, "{name}");
         let access_token = body["access_token"].as_str().unwrap();
-        let verified = engine.verify(access_token.as_bytes(), &token.resource).expect(name);
-        assert_eq!(scopes(verified.scope()), scopes(&token.scope), "{name}");
+        assert_eq!(claims(access_token).get("cnf"), token.cnf.as_ref(), "{name}");
+        match (engine.verify(access_token.as_bytes(), &token.resource), &token.cnf) {
+            (Ok(verified), None) => {
+                assert_eq!(scopes(verified.scope()), scopes(&token.scope), "{name}");
+                assert_eq!((verified.cnf(), verified.token_type()), (None, "Bearer"), "{name}");
+            }
+            // What it is bound to did not come with it: see `dpop.rs`.
+            (Err(refusal), Some(_)) => assert_eq!(refusal.oauth_error(), OAuthError::InvalidToken, "{name}"),
+            (verified, cnf) => panic!("{name}: {verified:?} for {cnf:?}"),
+        }
     } else {
         assert_eq!(members, ["error", "error_description"], "{name}");
         assert_eq!(body["error"], **expect.error.as_ref().unwrap(), "{name}");
@@ -95,7 +108,7 @@ fn every_reason_of_the_endpoint_is_met() {
     let cases = RequestCase::read_all().unwrap();
     let met: BTreeSet<&str> = cases.iter().filter_map(|case| case.expect.slug.as_deref()).collect();
     for reason in Reason::ALL {
-        if matches!(reason.check(), Check::Request | Check::ClientAuth) {
+        if matches!(reason.check(), Check::Request | Check::ClientAuth | Check::Possession) {
             let excused = NOT_MET.iter().any(|(slug, _)| *slug == reason.slug());
             assert!(met.contains(reason.slug()) != excused, "{reason}");
         }
@@ -151,6 +164,9 @@ fn the_metadata_says_what_is_configured_and_no_more() {
         "token_endpoint_auth_signing_alg_values_supported": [
             "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"
         ],
+        "dpop_signing_alg_values_supported": [
+            "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"
+        ],
         "scopes_supported": ["chat.history", "chat.read", "chat.write"],
     });
     assert_eq!(metadata, expected);
@@ -167,6 +183,9 @@ fn a_resource_names_its_server_while_its_connector_is_on() {
         "authorization_servers": ["https://auth.chat.example/"],
         "scopes_supported": ["chat.read", "chat.history", "chat.write"],
         "bearer_methods_supported": ["header"],
+        "dpop_signing_alg_values_supported": [
+            "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"
+        ],
     });
     assert_eq!(document, expected);
     for resource in ["https://mcp.notes.example/", "https://mcp.chat.example", ""] {

@@ -30,7 +30,7 @@ pub(crate) use self::settings::{ColdStart, Compat, Endpoints, Limits};
 
 use self::document::Node;
 use self::reader::{Field, Section};
-use self::settings::{Audit, Replay, Tokens};
+use self::settings::{Audit, Dpop, Replay, Tokens};
 use crate::directory::Directory;
 use crate::error::Error;
 
@@ -46,6 +46,7 @@ pub struct Config {
     pub(crate) endpoints: Endpoints,
     pub(crate) tokens: Tokens,
     pub(crate) limits: Limits,
+    pub(crate) dpop: Dpop,
     pub(crate) replay: Replay,
     #[allow(dead_code, reason = "read by the record on disk to come")]
     pub(crate) audit: Option<Audit>,
@@ -92,6 +93,7 @@ impl Config {
                 "endpoints",
                 "tokens",
                 "limits",
+                "dpop",
                 "replay",
                 "audit",
                 "compat",
@@ -120,6 +122,7 @@ impl Config {
             endpoints: Endpoints::read(&root, &issuer)?,
             tenants: root.texts("tenants")?,
             tokens: Tokens::read(&root, &mut inputs)?,
+            dpop: Dpop::read(&root)?,
             replay: Replay::read(&root, &mut inputs)?,
             audit: Audit::read(&root, &mut inputs)?,
             compat: Compat::read(&root, &mut inputs)?,

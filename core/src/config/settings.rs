@@ -1,4 +1,4 @@
-//! The sections that set up the server itself: endpoints, tokens, limits, replay, audit, compat.
+//! The sections that set up the server itself: endpoints, tokens, limits, dpop, replay, audit, compat.
 //!
 //! Every section may be left out except `tokens`, which has the signing keys.
 
@@ -185,6 +185,21 @@ impl Limits {
             )));
         }
         Ok(limits)
+    }
+}
+
+/// Proofs of possession (RFC 9449).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dpop {
+    /// Whether a proof must have a nonce of ours (RFC 9449 sections 8 and 9).
+    pub(crate) nonce: bool,
+}
+
+impl Dpop {
+    /// Reads `dpop`.
+    pub(super) fn read(root: &Section<'_>) -> Result<Self, Error> {
+        let section = root.section("dpop", &["nonce"])?;
+        Ok(Self { nonce: section.boolean("nonce", false)? })
     }
 }
 

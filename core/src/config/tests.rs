@@ -88,6 +88,7 @@ fn the_complete_example_is_read() {
             rates: rates(10, 60, 600),
         }
     );
+    assert!(config.dpop.nonce);
     assert_eq!(config.replay, Replay { max_bytes: 64 << 20, cold_start: ColdStart::RefuseOlder });
     assert_eq!(
         config.audit,
@@ -187,6 +188,7 @@ fn what_is_left_out_has_the_safe_default() {
             rates: rates(10, 60, 600),
         }
     );
+    assert!(!config.dpop.nonce);
     assert_eq!((config.replay.max_bytes, config.replay.cold_start), (512 << 20, ColdStart::RefuseOlder));
     assert_eq!(config.compat.resource_mismatch, OAuthError::InvalidGrant);
     assert_eq!(config.compat.missing_access, OAuthError::AccessDenied);

@@ -42,7 +42,7 @@ fn describe(token: Option<&VerifiedToken>, issuer: &str) -> String {
         json.member("aud", token.resource());
         json.member("client_id", token.client_id());
         json.member("scope", token.scope());
-        json.member("token_type", "Bearer");
+        json.member("token_type", token.token_type());
         json.number("iat", token.issued_at());
         json.number("exp", token.expires_at());
         json.member("jti", token.jti());
@@ -54,6 +54,11 @@ fn describe(token: Option<&VerifiedToken>, issuer: &str) -> String {
         if let Some(act) = token.act() {
             json.name("act");
             json.literal(&act);
+        }
+        // So that the resource can ask for the proof itself (RFC 9449 section 6.2, RFC 8705 section 3.2).
+        if let Some(cnf) = token.cnf() {
+            json.name("cnf");
+            json.literal(&cnf);
         }
     });
     json.into_string()

@@ -1,6 +1,7 @@
 //! The documents by which clients find the way: authorization server metadata (RFC 8414, draft-ietf-oauth-identity-
 //! assertion-authz-grant section 7) and protected resource metadata (RFC 9728).
 
+use crate::alg::Algorithm;
 use crate::config::{ClientAuth, State as ConnectorState, asymmetric_algorithms};
 use crate::exchange::Exchange;
 use crate::json_writer::JsonWriter;
@@ -21,6 +22,11 @@ fn method(auth: &ClientAuth) -> &'static str {
         ClientAuth::Tls(_) => "tls_client_auth",
         ClientAuth::None => "none",
     }
+}
+
+/// What a DPoP proof may be signed with (RFC 9449 section 5.1).
+pub(super) fn dpop_algorithms() -> impl Iterator<Item = &'static str> {
+    asymmetric_algorithms().map(Algorithm::name)
 }
 
 impl Exchange {
@@ -52,9 +58,10 @@ impl Exchange {
             json.strings("authorization_grant_profiles_supported", [GRANT_PROFILE]);
             json.strings("token_endpoint_auth_methods_supported", methods.iter().copied());
             if methods.contains(&"private_key_jwt") {
-                let names = asymmetric_algorithms().map(crate::alg::Algorithm::name);
+                let names = asymmetric_algorithms().map(Algorithm::name);
                 json.strings("token_endpoint_auth_signing_alg_values_supported", names);
             }
+            json.strings("dpop_signing_alg_values_supported", dpop_algorithms());
             json.strings("scopes_supported", scopes);
         });
         json.into_string()
@@ -74,6 +81,11 @@ impl Exchange {
             json.strings("authorization_servers", [&*state.server.issuer]);
             json.strings("scopes_supported", connector.scopes.iter().map(String::as_str));
             json.strings("bearer_methods_supported", ["header"]);
+            json.strings("dpop_signing_alg_values_supported", dpop_algorithms());
+            if connector.require_dpop {
+                json.name("dpop_bound_access_tokens_required");
+                json.literal("true");
+            }
         });
         Some(json.into_string())
     }

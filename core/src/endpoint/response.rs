@@ -56,6 +56,12 @@ impl Response {
         Self::ok(json.into_string())
     }
 
+    /// The same with a nonce for the next proof (RFC 9449 section 8).
+    pub(super) fn with_nonce(mut self, nonce: Option<String>) -> Self {
+        self.headers.extend(nonce.map(|nonce| ("dpop-nonce", nonce.into())));
+        self
+    }
+
     /// An answer that is JSON.
     pub(super) fn ok(body: String) -> Self {
         Self { status: 200, headers: json_headers(), body, slug: None }

@@ -1,11 +1,22 @@
 //! The token endpoint itself (RFC 6749 section 3.2): an ID-JAG for an access token (RFC 7523 section 2.1).
 
+use super::TokenRequest;
 use super::client_auth::Presented;
+use super::metadata::GRANT_TYPE;
 use super::response::Response;
-use super::{TokenRequest, metadata::GRANT_TYPE};
-use crate::exchange::{Exchange, Issued, Pending, Request};
+use crate::dpop;
+use crate::exchange::{Exchange, Issued, Pending, Proven, Request};
 use crate::reason::{Reason, Refusal};
 use crate::state::State;
+
+/// Another name for the same grant, where a proof of possession comes with it (draft-parecki-oauth-jwt-dpop-grant).
+const GRANT_TYPE_WITH_PROOF: &str = "urn:ietf:params:oauth:grant-type:jwt-dpop";
+
+/// A token, and whether the client needs another nonce for its next proof.
+struct Answer {
+    issued: Issued,
+    renews_nonce: bool,
+}
 
 /// Why there is no token.
 enum Refused {
@@ -22,7 +33,8 @@ impl From<Reason> for Refused {
 }
 
 impl Exchange {
-    /// Answers a request to the token endpoint: authenticates the client, exchanges the assertion.
+    /// Answers a request to the token endpoint: authenticates the client, exchanges the assertion. With a DPoP proof (RFC
+    /// 9449 section 5), whose `htu` is `endpoints.token`, the token is bound to the proof's key.
     ///
     /// Never panics and never fails: what cannot be answered otherwise is an OAuth error (RFC 6749 section 5.2). What the
     /// request says of the assertion, `resource` and `scope`, means what it means to [`Exchange::exchange`].
@@ -31,14 +43,18 @@ impl Exchange {
         let state = self.load();
         let presented = Presented::default();
         match self.hand_out(&state, request, now, &presented) {
-            Ok(issued) => Response::token(&issued),
+            Ok(Answer { issued, renews_nonce }) => {
+                let nonce = if renews_nonce { self.nonces.at(now) } else { None };
+                Response::token(&issued).with_nonce(nonce)
+            }
             Err(Refused::Exchange(refusal)) => Response::error(refusal, &state.server.issuer, false),
             Err(Refused::Request(reason)) => {
                 self.count(0, 1);
                 let asked = Request { client_id: &presented.client_id(), ..Request::default() };
                 let refusal =
                     state.record_refusal(reason, &state.event(&asked, now)).until(presented.wait_s());
-                Response::error(refusal, &state.server.issuer, presented.used_basic())
+                let nonce = if reason == Reason::DpopNonceRequired { self.nonces.at(now) } else { None };
+                Response::error(refusal, &state.server.issuer, presented.used_basic()).with_nonce(nonce)
             }
         }
     }
@@ -49,15 +65,15 @@ impl Exchange {
         request: &TokenRequest<'_>,
         now: i64,
         presented: &Presented,
-    ) -> Result<Issued, Refused> {
+    ) -> Result<Answer, Refused> {
         let (form, authorization) = request.form(state.server.limits.max_body_bytes)?;
-        if request.header("dpop")?.is_some() {
-            // Not taken yet, and never ignored: the client would believe that its token is bound.
-            return Err(Reason::ProofNotSupported.into());
-        }
+        let dpop = request.header("dpop")?;
         let grant_type = form.parameter("grant_type")?.ok_or(Reason::GrantTypeMissing)?;
-        if grant_type != GRANT_TYPE {
-            return Err(Reason::GrantTypeUnsupported.into());
+        match &*grant_type {
+            GRANT_TYPE => {}
+            GRANT_TYPE_WITH_PROOF if dpop.is_some() => {}
+            GRANT_TYPE_WITH_PROOF => return Err(Reason::DpopMissing.into()),
+            _ => return Err(Reason::GrantTypeUnsupported.into()),
         }
         let assertion = form.parameter("assertion")?.ok_or(Reason::AssertionMissing)?;
         if form.has("authorization_details") {
@@ -72,7 +88,27 @@ impl Exchange {
             resource: &resource,
             scope: scope.as_deref(),
         };
-        let issued = self.decide_on(state, &asked, now).and_then(Pending::finish);
-        issued.map_err(|refusal| Refused::Exchange(self.tell_refused(state, client, refusal, now)))
+        // Not before the client has proven itself: nobody else makes us verify signatures.
+        let proof = dpop
+            .map(|proof| {
+                let url = &state.server.endpoints.token;
+                dpop::verify(proof, &self.proof_rules(state, now, request.method, url))
+            })
+            .transpose()
+            .map_err(|reason| match reason {
+                // The first half of a handshake (RFC 9449 section 8), not a fault to be counted.
+                Reason::DpopNonceRequired => Refused::Request(reason),
+                _ => {
+                    self.count(0, 1);
+                    let refusal = state.record_refusal(reason, &state.event(&asked, now));
+                    Refused::Exchange(self.tell_refused(state, client, refusal, now))
+                }
+            })?;
+        let proven = Proven { proof: proof.as_ref(), certificate: request.client_certificate };
+        let issued = self
+            .decide_on(state, &asked, proven, now)
+            .and_then(Pending::finish)
+            .map_err(|refusal| Refused::Exchange(self.tell_refused(state, client, refusal, now)))?;
+        Ok(Answer { issued, renews_nonce: proof.is_some_and(|proof| proof.is_nonce_ageing()) })
     }
 }

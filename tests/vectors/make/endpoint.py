@@ -128,7 +128,6 @@ def _requests() -> None:
         extra = [value] if name != "DPoP" else [value, ["dpop", "a.b.c"]]
         invalid_request(f"header-{name.lower()}-twice", "RFC 9110 section 5.3; RFC 9449 section 4.3", "header_repeated",
                         f"`{name}` comes twice", headers=[*GOOD, *extra])
-    invalid_request("proof", "row 62", "proof_not_supported", "a proof of possession", headers=[*GOOD, ["DPoP", "a.b.c"]])
     error("body-too-large", "row 6", 413, "invalid_request", "body_too_large", "a longer body",
           body=[usual(("made_up", "")), {"repeat": "x", "times": 65536}])
     error("assertion-too-large", "row 6; BAJ S9", 400, "invalid_grant", "assertion_too_large", "a longer assertion",

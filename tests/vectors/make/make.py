@@ -9,6 +9,7 @@ import importlib
 import sys
 
 import endpoint
+import endpoint_dpop
 import endpoint_limits
 import keys
 import sign
@@ -34,6 +35,7 @@ def main() -> None:
     table.check()
     table.write()
     endpoint.requests()
+    endpoint_dpop.requests()
     endpoint_limits.requests()
     endpoint.write()
     makers = collections.Counter(case.get("made_by", "a reference") for case in table.cases.values())

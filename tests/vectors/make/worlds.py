@@ -228,6 +228,8 @@ def _all() -> None:
     world("requests-without-limits", both(lambda w: w["clients"].extend(every_way()), top(limits={
         "auth_failures_per_minute": "off", "auth_failures_per_minute_per_peer": "off",
         "refusals_per_minute": "off"})))
+    world("requests-proof-for-everyone", both(lambda w: w["clients"].extend(every_way()), chat(require=["dpop"])))
+    world("requests-with-nonce", both(lambda w: w["clients"].extend(every_way()), top(dpop={"nonce": True})))
     world("idp-switched-off", acme(enabled=False))
     world("client-switched-off", lambda w: w["clients"][0].update(enabled=False))
     world("two-tenants", both(alone, acme(tenants=["t-one", "t-two"]), grants(
