@@ -94,8 +94,16 @@ mod tests {
         let ours = nonces.at(NOW).unwrap();
         let forged = base64url::encode(&[0; LENGTH]);
         let none = base64url::encode(&base64url::decode(ours.as_bytes()).unwrap()[..PERIOD]);
-        for nonce in ["", "x", &theirs, &forged, &none, &format!("{ours}A"), &ours[1..], &ours.to_lowercase()]
-        {
+        for nonce in [
+            "",
+            "x",
+            &theirs,
+            &forged,
+            &none,
+            &format!("{ours}A"),
+            ours.trim_start_matches('A'),
+            &ours.to_lowercase(),
+        ] {
             assert_eq!(nonces.age(nonce, NOW), None, "{nonce}");
         }
         assert_eq!(nonces.age(&nonces.at(i64::MIN).unwrap(), i64::MAX), None);

@@ -4,7 +4,7 @@ The world's limits are 3 failures a minute of a peer with a client, 5 of a peer,
 """
 
 from endpoint import (
-    ASSERTION_TYPE, CERTIFICATE, CLIENT, FORM, GRANT, assertion, basic, begin, client_assertion, error, form, invalid_client,
+    ASSERTION_TYPE, CERTIFICATE, CLIENT, FORM, GOOD, GRANT, assertion, basic, begin, client_assertion, error, form, invalid_client,
     secret, token, usual,
 )
 from names import NOW
@@ -151,6 +151,11 @@ def _refusals() -> None:
     refused("limits-refused-another-client", before=two, **other,
             body=usual(client_id="client-for-everything", groups=["sales"]))
     wrong("limits-failures-are-no-refusals", before=two)
+    no_proof = {"headers": [*GOOD, ["DPoP", "a.b.c"]]}
+    error("limits-proof-refused", ROW, 400, "invalid_dpop_proof", "dpop_malformed", "a proof that is none",
+          world="requests-limited", peer=PEER, control="limits-right", **no_proof)
+    too_many("limits-proof-refused-after-two", "too_many_refusals", "a proof that is none, for the third time", wait=30,
+             before=["limits-proof-refused"] * 2, control="limits-granted-after-two", **no_proof)
 
 
 def _worlds() -> None:
