@@ -432,6 +432,9 @@ const fn general_remedy(reason: Reason) -> &'static str {
             "let the groups come from a directory: `groups = { directory = true }` for the IdP"
         }
         Reason::Blocked => "lift the block",
+        Reason::AuthorizationDetailsRequestMalformed | Reason::AuthorizationDetailsNotInAssertion => {
+            "ask for elements of the assertion's `authorization_details`, or for none"
+        }
         Reason::TenantMismatch => "add the tenant to the IdP's `tenants`",
         Reason::ProofRequired | Reason::ConnectorProofRequired => {
             "present it with a DPoP proof at the token endpoint"

@@ -87,6 +87,7 @@ mod config;
 mod crypto;
 #[cfg(test)]
 mod crypto_vectors;
+mod details;
 mod directory;
 pub mod endpoint;
 mod error;

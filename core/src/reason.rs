@@ -26,6 +26,8 @@ pub enum OAuthError {
     InvalidScope,
     /// The requested resource is not to be had with this assertion (RFC 8707 section 2): 400.
     InvalidTarget,
+    /// The requested `authorization_details` are malformed or not to be had with this assertion (RFC 9396 section 5): 400.
+    InvalidAuthorizationDetails,
     /// An access token is not valid here (RFC 6750 section 3.1): 401.
     InvalidToken,
     /// A store, a key set or the record cannot answer; try again: 503.
@@ -44,6 +46,7 @@ impl OAuthError {
             Self::AccessDenied => "access_denied",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::InvalidAuthorizationDetails => "invalid_authorization_details",
             Self::InvalidToken => "invalid_token",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
         }
@@ -69,6 +72,7 @@ impl OAuthError {
             Self::AccessDenied => "access is not granted by policy",
             Self::InvalidScope => "the requested scope is not available",
             Self::InvalidTarget => "the requested resource is not available",
+            Self::InvalidAuthorizationDetails => "the requested authorization details are not available",
             Self::InvalidToken => "the access token is not valid",
             Self::TemporarilyUnavailable => "temporarily unavailable, try again",
         }
@@ -233,8 +237,6 @@ reasons! {
     AssertionMissing = "assertion_missing", Request, InvalidRequest;
     /// `token` is missing
     TokenMissing = "token_missing", Request, InvalidRequest;
-    /// the request asks for `authorization_details` of its own
-    AuthorizationDetailsRequested = "authorization_details_requested", Request, InvalidRequest;
     /// the client proves itself in two ways at once
     ClientAuthAmbiguous = "client_auth_ambiguous", ClientAuth, InvalidRequest;
     /// the request names two clients
@@ -391,6 +393,10 @@ reasons! {
     GroupsOverage = "groups_overage", Groups, AccessDenied;
     /// no grant of this connector names the person or one of their groups
     GroupRequired = "group_required", Groups, AccessDenied;
+    /// the request's `authorization_details` is not an array of 1 to 64 objects with a `type`, or is too long
+    AuthorizationDetailsRequestMalformed = "authorization_details_request_malformed", Scope, InvalidAuthorizationDetails;
+    /// an element of the request's `authorization_details` equals none of the assertion's
+    AuthorizationDetailsNotInAssertion = "authorization_details_not_in_assertion", Scope, InvalidAuthorizationDetails;
     /// `authorization_details` has a type that no matching grant allows
     AuthorizationDetailsNotAllowed = "authorization_details_not_allowed", Scope, InvalidGrant;
     /// the matching grants give none of the scopes that the assertion carries

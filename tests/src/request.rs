@@ -72,6 +72,8 @@ pub struct Token {
     pub scope: String,
     /// The resource.
     pub resource: String,
+    /// What of the assertion's `authorization_details`, in the answer and in the token.
+    pub authorization_details: Option<serde_json::Value>,
 }
 
 impl RequestCase {

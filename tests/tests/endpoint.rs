@@ -14,7 +14,7 @@ use idjag_tests::{Down, RequestCase, SetClock, World};
 use serde_json::Value;
 
 /// How many stand in each file, so that none gets lost. Changes with the table.
-const REQUESTS: [(&str, usize); 1] = [("token", 139)];
+const REQUESTS: [(&str, usize); 2] = [("token", 138), ("details", 59)];
 
 /// Slugs that no request to this table's world can meet, and why.
 const NOT_MET: [(&str, &str); 3] = [
@@ -41,7 +41,12 @@ fn check(case: &RequestCase, engine: &Exchange, response: &Response) {
     let body: BTreeMap<String, Value> = serde_json::from_slice(response.body()).expect("a JSON object");
     let members: Vec<&str> = body.keys().map(String::as_str).collect();
     if let Some(token) = &expect.token {
-        assert_eq!(members, ["access_token", "expires_in", "resource", "scope", "token_type"], "{name}");
+        let mut expected = vec!["access_token", "expires_in", "resource", "scope", "token_type"];
+        if token.authorization_details.is_some() {
+            expected.insert(1, "authorization_details");
+        }
+        assert_eq!(members, expected, "{name}");
+        assert_eq!(body.get("authorization_details"), token.authorization_details.as_ref(), "{name}");
         assert_eq!((&body["token_type"], &body["expires_in"]), (&"Bearer".into(), &3600.into()), "{name}");
         let scopes = |text: &str| text.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
         assert_eq!(scopes(body["scope"].as_str().unwrap()), scopes(&token.scope), "{name}");
@@ -49,6 +54,8 @@ fn check(case: &RequestCase, engine: &Exchange, response: &Response) {
         let access_token = body["access_token"].as_str().unwrap();
         let verified = engine.verify(access_token.as_bytes(), &token.resource).expect(name);
         assert_eq!(scopes(verified.scope()), scopes(&token.scope), "{name}");
+        let details = verified.authorization_details().map(|details| serde_json::from_str(&details).unwrap());
+        assert_eq!(details, token.authorization_details, "{name}");
     } else {
         assert_eq!(members, ["error", "error_description"], "{name}");
         assert_eq!(body["error"], **expect.error.as_ref().unwrap(), "{name}");
@@ -281,6 +288,19 @@ fn a_token_is_active_for_those_who_may_ask() {
     assert_eq!(ask(&other, "made-up"), inactive);
     let refused = engine.handle_introspection(&post(&own[..1], &format!("token={token}")));
     assert_eq!((refused.status(), refused.slug()), (401, Some("client_auth_missing")));
+
+    let cases = RequestCase::read_all().unwrap();
+    let detailed = cases.iter().find(|case| case.name == "details-one").unwrap();
+    let world = World::read(&detailed.world).unwrap().edited(|world| {
+        world["connectors"][0]["introspect_clients"] = serde_json::json!(["client-for-everything"]);
+    });
+    let with_details = world.engine(SetClock::new(detailed.now)).unwrap();
+    let body: Value = serde_json::from_slice(detailed.send(&with_details).body()).unwrap();
+    let asked = format!("token={}", body["access_token"].as_str().unwrap());
+    let response = with_details.handle_introspection(&post(&other, &asked));
+    let answer: Value = serde_json::from_slice(response.body()).unwrap();
+    assert_eq!(answer["active"], true);
+    assert_eq!(answer["authorization_details"], body["authorization_details"], "RFC 9396 section 9.2");
 
     // Row 72: whatever takes the token back, the next answer knows.
     engine.revoke(&idjag::Revocation::Client("f53f191f9311af35"));

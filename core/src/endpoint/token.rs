@@ -25,7 +25,8 @@ impl Exchange {
     /// Answers a request to the token endpoint: authenticates the client, exchanges the assertion.
     ///
     /// Never panics and never fails: what cannot be answered otherwise is an OAuth error (RFC 6749 section 5.2). What the
-    /// request says of the assertion, `resource` and `scope`, means what it means to [`Exchange::exchange`].
+    /// request says of the assertion, `resource`, `scope` and `authorization_details`, means what it means to
+    /// [`Exchange::exchange`].
     pub fn handle(&self, request: &TokenRequest<'_>) -> Response {
         let now = self.now();
         let state = self.load();
@@ -59,10 +60,8 @@ impl Exchange {
             return Err(Reason::GrantTypeUnsupported.into());
         }
         let assertion = form.parameter("assertion")?.ok_or(Reason::AssertionMissing)?;
-        if form.has("authorization_details") {
-            return Err(Reason::AuthorizationDetailsRequested.into());
-        }
         let (resource, scope) = (form.resources()?, form.parameter("scope")?);
+        let details = form.parameter("authorization_details")?;
         let resource: Vec<&str> = resource.iter().map(AsRef::as_ref).collect();
         let client =
             presented.authenticate(self, state, &form, authorization, request.client_certificate, now)?;
@@ -71,6 +70,7 @@ impl Exchange {
             client_id: &client.id,
             resource: &resource,
             scope: scope.as_deref(),
+            authorization_details: details.as_deref(),
         };
         let pending = self.decide_on(state, &asked, now).map_err(Refused::Exchange)?;
         pending.finish().map_err(Refused::Exchange)

@@ -9,6 +9,7 @@ import importlib
 import sys
 
 import endpoint
+import endpoint_details
 import keys
 import sign
 import table
@@ -33,6 +34,7 @@ def main() -> None:
     table.check()
     table.write()
     endpoint.requests()
+    endpoint_details.requests()
     endpoint.write()
     makers = collections.Counter(case.get("made_by", "a reference") for case in table.cases.values())
     print(f"{len(table.cases)} cases, {len(endpoint.cases)} requests, {len(worlds.worlds)} worlds, {len(keys.RECIPES)} keys")
