@@ -81,6 +81,7 @@ mod alg;
 mod assertion;
 mod base64url;
 mod batch;
+mod certificate;
 mod claims;
 mod clients;
 mod config;

@@ -265,7 +265,9 @@ reasons! {
     ClientReplayUnavailable = "client_replay_unavailable", ClientAuth, TemporarilyUnavailable;
     /// the connection has no client certificate
     ClientCertificateMissing = "client_certificate_missing", ClientAuth, InvalidClient;
-    /// the client certificate is not the one that is written down
+    /// the client certificate is not one X.509 certificate in DER of at most 16 KiB
+    ClientCertificateMalformed = "client_certificate_malformed", ClientAuth, InvalidClient;
+    /// the client certificate, or the name in it, is not the one that is written down
     ClientCertificateUnknown = "client_certificate_unknown", ClientAuth, InvalidClient;
     /// the assertion is longer than `limits.max_assertion_bytes`
     AssertionTooLarge = "assertion_too_large", Form, InvalidGrant;

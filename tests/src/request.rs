@@ -26,6 +26,7 @@ pub struct RequestCase {
     headers: Vec<(String, String)>,
     body: Body,
     certificate: Option<String>,
+    certificate_der: Option<String>,
     /// The cases whose requests are sent before, on the same engine.
     #[serde(default)]
     pub before: Vec<String>,
@@ -120,8 +121,21 @@ impl RequestCase {
         text.into_bytes()
     }
 
+    /// The client's certificate; what is no base64url is none.
+    pub fn certificate(&self) -> Option<Vec<u8>> {
+        match &self.certificate_der {
+            Some(der) => base64_simd::URL_SAFE_NO_PAD.decode_to_vec(der).ok(),
+            None => self.certificate.as_ref().map(|text| text.clone().into_bytes()),
+        }
+    }
+
     /// Hands it over.
     pub fn send(&self, engine: &Exchange) -> Response {
+        self.send_with(engine, self.certificate().as_deref())
+    }
+
+    /// The same with another certificate.
+    pub fn send_with(&self, engine: &Exchange, certificate: Option<&[u8]>) -> Response {
         let body = self.body();
         let headers: Vec<(&str, &[u8])> =
             self.headers.iter().map(|(name, value)| (&**name, value.as_bytes())).collect();
@@ -130,7 +144,7 @@ impl RequestCase {
             target: &self.target,
             headers: &headers,
             body: body.as_bytes(),
-            client_certificate: self.certificate.as_deref().map(str::as_bytes),
+            client_certificate: certificate,
         })
     }
 }

@@ -14,7 +14,7 @@ use idjag_tests::{Down, RequestCase, SetClock, World};
 use serde_json::Value;
 
 /// How many stand in each file, so that none gets lost. Changes with the table.
-const REQUESTS: [(&str, usize); 2] = [("token", 138), ("details", 59)];
+const REQUESTS: [(&str, usize); 3] = [("token", 138), ("details", 59), ("tls", 48)];
 
 /// Slugs that no request to this table's world can meet, and why.
 const NOT_MET: [(&str, &str); 3] = [
@@ -132,6 +132,29 @@ fn what_cannot_be_looked_up_is_503() {
     }
 }
 
+/// RFC 8705 section 2.1: whatever the certificate is, an answer comes, and only the name admits.
+#[test]
+fn a_certificate_that_was_changed_is_read_or_refused() {
+    let cases = RequestCase::read_all().unwrap();
+    for name in ["tls-dn", "tls-san"] {
+        let case = cases.iter().find(|case| case.name == name).unwrap();
+        let good = case.certificate().unwrap();
+        let world =
+            World::read(&case.world).unwrap().edited(|world| world["idps"][0]["single_use"] = false.into());
+        let engine = world.engine(SetClock::new(case.now)).unwrap();
+        let mut admitted = 0;
+        for at in 0..good.len() {
+            let mut changed = good.clone();
+            changed[at] ^= 1 << (at % 8);
+            let response = case.send_with(&engine, Some(&changed));
+            assert!(matches!(response.status(), 200 | 401), "{name}: byte {at}");
+            admitted += usize::from(response.status() == 200);
+        }
+        // The key and the signature are most of it, and nobody looks at them.
+        assert!((1..good.len()).contains(&admitted), "{name}: {admitted}");
+    }
+}
+
 fn base() -> Exchange {
     World::read("requests").unwrap().engine(SetClock::new(1_784_527_300)).unwrap()
 }
@@ -158,6 +181,10 @@ fn the_metadata_says_what_is_configured_and_no_more() {
     });
     assert_eq!(metadata, expected);
     assert!(!base().metadata().contains("acme"), "trusted issuers are nobody's business");
+    let with_names = World::read("requests-tls").unwrap().engine(SetClock::new(0)).unwrap().metadata();
+    let with_names: Value = serde_json::from_str(&with_names).unwrap();
+    let methods = serde_json::json!(["client_secret_basic", "tls_client_auth"]);
+    assert_eq!(with_names["token_endpoint_auth_methods_supported"], methods);
 }
 
 #[test]

@@ -43,7 +43,8 @@ pub struct TokenRequest<'a> {
     pub headers: &'a [(&'a str, &'a [u8])],
     /// The body. One that was cut off at `limits.max_body_bytes` plus one is refused as the whole would be.
     pub body: &'a [u8],
-    /// The client's certificate in DER, where TLS asked for one and the client proved that the key is its own.
+    /// The client's certificate in DER, where TLS asked for one and the client proved that the key is its own. For clients
+    /// with `tls_client_auth` only names are looked at here: chain, validity and revocation are for the TLS side to check.
     pub client_certificate: Option<&'a [u8]>,
 }
 

@@ -10,6 +10,7 @@ import sys
 
 import endpoint
 import endpoint_details
+import endpoint_tls
 import keys
 import sign
 import table
@@ -35,6 +36,7 @@ def main() -> None:
     table.write()
     endpoint.requests()
     endpoint_details.requests()
+    endpoint_tls.requests()
     endpoint.write()
     makers = collections.Counter(case.get("made_by", "a reference") for case in table.cases.values())
     print(f"{len(table.cases)} cases, {len(endpoint.cases)} requests, {len(worlds.worlds)} worlds, {len(keys.RECIPES)} keys")
