@@ -158,13 +158,23 @@ impl VerifiedToken {
 
     /// `act` as JSON text: who acts for the person (RFC 8693 section 4.1). Decoded anew by each call.
     pub fn act(&self) -> Option<String> {
+        self.claim("act")
+    }
+
+    /// `authorization_details` as JSON text (RFC 9396 section 9.1). Decoded anew by each call.
+    pub fn authorization_details(&self) -> Option<String> {
+        self.claim("authorization_details")
+    }
+
+    /// One claim as JSON text.
+    fn claim(&self, name: &str) -> Option<String> {
         let mut claims = Vec::new();
         let length = base64url::decode_into(self.payload(), &mut claims, PADDING).ok()?;
         let (mut parser, mut memory) = (Parser::default(), Memory::default());
         let document = Document::read(&mut claims, length, &mut parser, &mut memory).ok()?;
-        let mut act = JsonWriter::default();
-        document.object().member("act")?.write(&mut act);
-        Some(act.into_string())
+        let mut claim = JsonWriter::default();
+        document.object().member(name)?.write(&mut claim);
+        Some(claim.into_string())
     }
 
     /// All claims of the token as JSON text. Decoded anew by each call.

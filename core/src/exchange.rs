@@ -42,6 +42,8 @@ pub struct Request<'a> {
     pub resource: &'a [&'a str],
     /// The `scope` parameter; `None` or empty: not asked.
     pub scope: Option<&'a str>,
+    /// The `authorization_details` parameter (RFC 9396 section 6), JSON; `None` or empty: not asked.
+    pub authorization_details: Option<&'a str>,
 }
 
 /// What came with a request beside what it says: a proof that was verified and not spent, and the certificate of the
@@ -65,18 +67,26 @@ impl fmt::Debug for Request<'_> {
             .field("client_id", &self.client_id)
             .field("resource", &self.resource)
             .field("scope", &self.scope)
+            .field("authorization_details", &self.authorization_details)
             .finish()
     }
+}
+
+/// Where scope, resource and details end in the text that they share.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Ends {
+    scope: usize,
+    resource: usize,
+    details: usize,
 }
 
 /// A token that was issued.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Issued {
-    /// Scope, resource and token, one behind the other.
+    /// Scope, resource, details and token, one behind the other.
     text: String,
-    scope_end: usize,
-    resource_end: usize,
+    ends: Ends,
     expires_in_s: i64,
     token_type: &'static str,
 }
@@ -84,7 +94,7 @@ pub struct Issued {
 impl Issued {
     /// The token, for the `access_token` member.
     pub fn access_token(&self) -> &str {
-        self.text.get(self.resource_end..).unwrap_or_default()
+        self.text.get(self.ends.details..).unwrap_or_default()
     }
 
     /// The `token_type`: `DPoP` where the token is bound to a key (RFC 9449 section 5), otherwise `Bearer`.
@@ -99,12 +109,17 @@ impl Issued {
 
     /// What was granted, for `scope`: tokens separated by spaces, never empty.
     pub fn scope(&self) -> &str {
-        self.text.get(..self.scope_end).unwrap_or_default()
+        self.text.get(..self.ends.scope).unwrap_or_default()
     }
 
     /// What it is for, for `resource`.
     pub fn resource(&self) -> &str {
-        self.text.get(self.scope_end..self.resource_end).unwrap_or_default()
+        self.text.get(self.ends.scope..self.ends.resource).unwrap_or_default()
+    }
+
+    /// What was granted, for `authorization_details` (RFC 9396 section 7): a JSON array, where the assertion has that claim.
+    pub fn authorization_details(&self) -> Option<&str> {
+        self.text.get(self.ends.resource..self.ends.details).filter(|details| !details.is_empty())
     }
 }
 
@@ -115,6 +130,7 @@ impl fmt::Debug for Issued {
             .field("expires_in_s", &self.expires_in_s)
             .field("scope", &self.scope())
             .field("resource", &self.resource())
+            .field("authorization_details", &self.authorization_details())
             .finish_non_exhaustive()
     }
 }
@@ -125,8 +141,7 @@ impl fmt::Debug for Issued {
 #[must_use = "the jti is spent; `finish` signs the token"]
 pub struct Pending {
     unsigned: Unsigned,
-    scope_end: usize,
-    resource_end: usize,
+    ends: Ends,
     token_type: &'static str,
     /// As it was at the decision: its key is the one that the token's header names.
     server: Arc<Server>,
@@ -144,8 +159,7 @@ impl Pending {
         self.server.record.wait(self.receipt).map_err(|_| Reason::RecordUnavailable)?;
         Ok(Issued {
             text: self.unsigned.into_text(),
-            scope_end: self.scope_end,
-            resource_end: self.resource_end,
+            ends: self.ends,
             expires_in_s: self.server.minter.ttl_s(),
             token_type: self.token_type,
         })
@@ -283,6 +297,7 @@ pub(crate) struct Workspace {
 #[derive(Default)]
 pub(crate) struct Desk {
     scope: String,
+    details: JsonWriter,
     json: JsonWriter,
     jtis: JtiSource,
 }
@@ -573,7 +588,11 @@ impl fmt::Debug for Exchange {
 
 impl<'a> Request<'a> {
     pub(crate) fn asked(&self) -> Asked<'a> {
-        Asked { resource: self.resource, scope: self.scope }
+        Asked {
+            resource: self.resource,
+            scope: self.scope,
+            authorization_details: self.authorization_details,
+        }
     }
 }
 
@@ -597,12 +616,18 @@ impl State {
         event: &Event<'_>,
         desk: &mut Desk,
     ) -> Result<Pending, Reason> {
-        let Desk { scope, json, jtis } = desk;
+        let Desk { scope, details, json, jtis } = desk;
         let (minter, now) = (&self.server.minter, event.at);
         grant.scopes.print_into(&grant.connector.scopes, scope);
+        details.clear();
+        if !grant.details.is_absent() {
+            grant.details.write(details);
+        }
         let mut buffer = [0; JtiSource::LENGTH];
         let jti = jtis.draw(key, &mut buffer)?;
-        let unsigned = minter.compose(grant, scope, now, jti, &[scope, grant.resource], json);
+        let before = [scope, &**grant.resource, details.as_str()];
+        let unsigned = minter.compose(grant, scope, now, jti, &before, json);
+        let [scope_length, resource_length, details_length] = before.map(str::len);
         let receipt = self
             .server
             .record
@@ -617,8 +642,11 @@ impl State {
             .map_err(|_| Reason::RecordUnavailable)?;
         Ok(Pending {
             unsigned,
-            scope_end: scope.len(),
-            resource_end: scope.len() + grant.resource.len(),
+            ends: Ends {
+                scope: scope_length,
+                resource: scope_length + resource_length,
+                details: scope_length + resource_length + details_length,
+            },
             token_type: grant.assertion.bound_to.token_type(),
             server: Arc::clone(&self.server),
             receipt,

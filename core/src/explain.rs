@@ -434,6 +434,9 @@ const fn general_remedy(reason: Reason) -> &'static str {
             "let the groups come from a directory: `groups = { directory = true }` for the IdP"
         }
         Reason::Blocked => "lift the block",
+        Reason::AuthorizationDetailsRequestMalformed | Reason::AuthorizationDetailsNotInAssertion => {
+            "ask for elements of the assertion's `authorization_details`, or for none"
+        }
         Reason::TenantMismatch => "add the tenant to the IdP's `tenants`",
         Reason::ProofRequired => {
             "present it at the token endpoint, with a DPoP proof by its key or over TLS with its certificate"

@@ -81,12 +81,14 @@ mod alg;
 mod assertion;
 mod base64url;
 mod batch;
+mod certificate;
 mod claims;
 mod clients;
 mod config;
 mod crypto;
 #[cfg(test)]
 mod crypto_vectors;
+mod details;
 mod directory;
 mod dpop;
 pub mod endpoint;

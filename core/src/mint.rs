@@ -96,9 +96,9 @@ impl Minter {
                 json.name("act");
                 act.write(json);
             }
-            if let Some(details) = assertion.authorization_details {
+            if !grant.details.is_absent() {
                 json.name("authorization_details");
-                details.write(json);
+                grant.details.write(json);
             }
             if !assertion.bound_to.is_nothing() {
                 json.name("cnf");

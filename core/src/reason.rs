@@ -26,6 +26,8 @@ pub enum OAuthError {
     InvalidScope,
     /// The requested resource is not to be had with this assertion (RFC 8707 section 2): 400.
     InvalidTarget,
+    /// The requested `authorization_details` are malformed or not to be had with this assertion (RFC 9396 section 5): 400.
+    InvalidAuthorizationDetails,
     /// The proof of possession is not acceptable (RFC 9449 sections 5 and 7.1): 400, and 401 at a resource.
     InvalidDpopProof,
     /// The proof of possession lacks a nonce of ours (RFC 9449 sections 8 and 9): 400, and 401 at a resource.
@@ -51,6 +53,7 @@ impl OAuthError {
             Self::AccessDenied => "access_denied",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::InvalidAuthorizationDetails => "invalid_authorization_details",
             Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::UseDpopNonce => "use_dpop_nonce",
             Self::InvalidToken => "invalid_token",
@@ -79,6 +82,7 @@ impl OAuthError {
             Self::AccessDenied => "access is not granted by policy",
             Self::InvalidScope => "the requested scope is not available",
             Self::InvalidTarget => "the requested resource is not available",
+            Self::InvalidAuthorizationDetails => "the requested authorization details are not available",
             Self::InvalidDpopProof => "the proof of possession is not acceptable",
             Self::UseDpopNonce => "the proof of possession needs the nonce that comes with this answer",
             Self::InvalidToken => "the access token is not valid",
@@ -249,8 +253,6 @@ reasons! {
     AssertionMissing = "assertion_missing", Request, InvalidRequest;
     /// `token` is missing
     TokenMissing = "token_missing", Request, InvalidRequest;
-    /// the request asks for `authorization_details` of its own
-    AuthorizationDetailsRequested = "authorization_details_requested", Request, InvalidRequest;
     /// the client proves itself in two ways at once
     ClientAuthAmbiguous = "client_auth_ambiguous", ClientAuth, InvalidRequest;
     /// the request names two clients
@@ -279,7 +281,9 @@ reasons! {
     ClientReplayUnavailable = "client_replay_unavailable", ClientAuth, TemporarilyUnavailable;
     /// the connection has no client certificate
     ClientCertificateMissing = "client_certificate_missing", ClientAuth, InvalidClient;
-    /// the client certificate is not the one that is written down
+    /// the client certificate is not one X.509 certificate in DER of at most 16 KiB
+    ClientCertificateMalformed = "client_certificate_malformed", ClientAuth, InvalidClient;
+    /// the client certificate, or the name in it, is not the one that is written down
     ClientCertificateUnknown = "client_certificate_unknown", ClientAuth, InvalidClient;
     /// this peer has failed to prove this client, or any, too often within a minute (`limits.auth_failures_per_minute`,
     /// `limits.auth_failures_per_minute_per_peer`)
@@ -436,6 +440,10 @@ reasons! {
     GroupsOverage = "groups_overage", Groups, AccessDenied;
     /// no grant of this connector names the person or one of their groups
     GroupRequired = "group_required", Groups, AccessDenied;
+    /// the request's `authorization_details` is not an array of 1 to 64 objects with a `type`, or is too long
+    AuthorizationDetailsRequestMalformed = "authorization_details_request_malformed", Scope, InvalidAuthorizationDetails;
+    /// an element of the request's `authorization_details` equals none of the assertion's
+    AuthorizationDetailsNotInAssertion = "authorization_details_not_in_assertion", Scope, InvalidAuthorizationDetails;
     /// `authorization_details` has a type that no matching grant allows
     AuthorizationDetailsNotAllowed = "authorization_details_not_allowed", Scope, InvalidGrant;
     /// the matching grants give none of the scopes that the assertion carries

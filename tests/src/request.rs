@@ -27,6 +27,7 @@ pub struct RequestCase {
     headers: Vec<(String, String)>,
     body: Body,
     certificate: Option<String>,
+    certificate_der: Option<String>,
     peer: Option<String>,
     /// The cases whose requests are sent before, on the same engine, each at its own time.
     #[serde(default)]
@@ -82,6 +83,8 @@ pub struct Token {
     pub token_type: String,
     /// The token's `cnf`; `None`: it has none.
     pub cnf: Option<Value>,
+    /// What of the assertion's `authorization_details`, in the answer and in the token.
+    pub authorization_details: Option<Value>,
 }
 
 fn bearer() -> String {
@@ -132,17 +135,30 @@ impl RequestCase {
         text.into_bytes()
     }
 
+    /// The client's certificate; what is no base64url is none.
+    pub fn certificate(&self) -> Option<Vec<u8>> {
+        match &self.certificate_der {
+            Some(der) => base64_simd::URL_SAFE_NO_PAD.decode_to_vec(der).ok(),
+            None => self.certificate.as_ref().map(|text| text.clone().into_bytes()),
+        }
+    }
+
     /// Hands it over.
     pub fn send(&self, engine: &Exchange) -> Response {
-        self.hand_over(engine, None)
+        self.hand_over(engine, None, self.certificate().as_deref())
+    }
+
+    /// The same with another certificate.
+    pub fn send_with(&self, engine: &Exchange, certificate: Option<&[u8]>) -> Response {
+        self.hand_over(engine, None, certificate)
     }
 
     /// The same with this in its header `DPoP`.
     pub fn send_with_proof(&self, engine: &Exchange, proof: &str) -> Response {
-        self.hand_over(engine, Some(proof))
+        self.hand_over(engine, Some(proof), self.certificate().as_deref())
     }
 
-    fn hand_over(&self, engine: &Exchange, proof: Option<&str>) -> Response {
+    fn hand_over(&self, engine: &Exchange, proof: Option<&str>, certificate: Option<&[u8]>) -> Response {
         let body = self.body();
         let others =
             self.headers.iter().filter(|(name, _)| proof.is_none() || !name.eq_ignore_ascii_case("dpop"));
@@ -154,7 +170,7 @@ impl RequestCase {
             target: &self.target,
             headers: &headers,
             body: body.as_bytes(),
-            client_certificate: self.certificate.as_deref().map(str::as_bytes),
+            client_certificate: certificate,
             peer: self.peer.as_deref(),
         })
     }

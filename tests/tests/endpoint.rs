@@ -14,7 +14,8 @@ use idjag_tests::{Down, RequestCase, SetClock, World, claims};
 use serde_json::Value;
 
 /// How many stand in each file, so that none gets lost. Changes with the table.
-const REQUESTS: [(&str, usize); 3] = [("token", 138), ("dpop", 155), ("limits", 65)];
+const REQUESTS: [(&str, usize); 5] =
+    [("token", 137), ("details", 59), ("dpop", 155), ("limits", 65), ("tls", 48)];
 
 /// Slugs that no request to this table's world can meet, and why.
 const NOT_MET: [(&str, &str); 4] = [
@@ -41,7 +42,12 @@ fn check(case: &RequestCase, engine: &Exchange, response: &Response) {
     let body: BTreeMap<String, Value> = serde_json::from_slice(response.body()).expect("a JSON object");
     let members: Vec<&str> = body.keys().map(String::as_str).collect();
     if let Some(token) = &expect.token {
-        assert_eq!(members, ["access_token", "expires_in", "resource", "scope", "token_type"], "{name}");
+        let mut expected = vec!["access_token", "expires_in", "resource", "scope", "token_type"];
+        if token.authorization_details.is_some() {
+            expected.insert(1, "authorization_details");
+        }
+        assert_eq!(members, expected, "{name}");
+        assert_eq!(body.get("authorization_details"), token.authorization_details.as_ref(), "{name}");
         assert_eq!(body["token_type"], *token.token_type, "{name}");
         assert_eq!(body["expires_in"], 3600, "{name}");
         let scopes = |text: &str| text.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
@@ -53,6 +59,9 @@ fn check(case: &RequestCase, engine: &Exchange, response: &Response) {
             (Ok(verified), None) => {
                 assert_eq!(scopes(verified.scope()), scopes(&token.scope), "{name}");
                 assert_eq!((verified.cnf(), verified.token_type()), (None, "Bearer"), "{name}");
+                let details =
+                    verified.authorization_details().map(|details| serde_json::from_str(&details).unwrap());
+                assert_eq!(details, token.authorization_details, "{name}");
             }
             // What it is bound to did not come with it: see `dpop.rs`.
             (Err(refusal), Some(_)) => assert_eq!(refusal.oauth_error(), OAuthError::InvalidToken, "{name}"),
@@ -142,6 +151,29 @@ fn what_cannot_be_looked_up_is_503() {
     }
 }
 
+/// RFC 8705 section 2.1: whatever the certificate is, an answer comes, and only the name admits.
+#[test]
+fn a_certificate_that_was_changed_is_read_or_refused() {
+    let cases = RequestCase::read_all().unwrap();
+    for name in ["tls-dn", "tls-san"] {
+        let case = cases.iter().find(|case| case.name == name).unwrap();
+        let good = case.certificate().unwrap();
+        let world =
+            World::read(&case.world).unwrap().edited(|world| world["idps"][0]["single_use"] = false.into());
+        let engine = world.engine(SetClock::new(case.now)).unwrap();
+        let mut admitted = 0;
+        for at in 0..good.len() {
+            let mut changed = good.clone();
+            changed[at] ^= 1 << (at % 8);
+            let response = case.send_with(&engine, Some(&changed));
+            assert!(matches!(response.status(), 200 | 401), "{name}: byte {at}");
+            admitted += usize::from(response.status() == 200);
+        }
+        // The key and the signature are most of it, and nobody looks at them.
+        assert!((1..good.len()).contains(&admitted), "{name}: {admitted}");
+    }
+}
+
 fn base() -> Exchange {
     World::read("requests").unwrap().engine(SetClock::new(1_784_527_300)).unwrap()
 }
@@ -171,6 +203,10 @@ fn the_metadata_says_what_is_configured_and_no_more() {
     });
     assert_eq!(metadata, expected);
     assert!(!base().metadata().contains("acme"), "trusted issuers are nobody's business");
+    let with_names = World::read("requests-tls").unwrap().engine(SetClock::new(0)).unwrap().metadata();
+    let with_names: Value = serde_json::from_str(&with_names).unwrap();
+    let methods = serde_json::json!(["client_secret_basic", "tls_client_auth"]);
+    assert_eq!(with_names["token_endpoint_auth_methods_supported"], methods);
 }
 
 #[test]
@@ -304,6 +340,19 @@ fn a_token_is_active_for_those_who_may_ask() {
     assert_eq!(ask(&other, "made-up"), inactive);
     let refused = engine.handle_introspection(&post(&own[..1], &format!("token={token}")));
     assert_eq!((refused.status(), refused.slug()), (401, Some("client_auth_missing")));
+
+    let cases = RequestCase::read_all().unwrap();
+    let detailed = cases.iter().find(|case| case.name == "details-one").unwrap();
+    let world = World::read(&detailed.world).unwrap().edited(|world| {
+        world["connectors"][0]["introspect_clients"] = serde_json::json!(["client-for-everything"]);
+    });
+    let with_details = world.engine(SetClock::new(detailed.now)).unwrap();
+    let body: Value = serde_json::from_slice(detailed.send(&with_details).body()).unwrap();
+    let asked = format!("token={}", body["access_token"].as_str().unwrap());
+    let response = with_details.handle_introspection(&post(&other, &asked));
+    let answer: Value = serde_json::from_slice(response.body()).unwrap();
+    assert_eq!(answer["active"], true);
+    assert_eq!(answer["authorization_details"], body["authorization_details"], "RFC 9396 section 9.2");
 
     // Row 72: whatever takes the token back, the next answer knows.
     engine.revoke(&idjag::Revocation::Client("f53f191f9311af35"));

@@ -19,7 +19,7 @@ mod settings;
 mod tests;
 mod uri;
 
-pub(crate) use self::client::{AssertionAudience, Client, ClientAuth, Sha256};
+pub(crate) use self::client::{AssertionAudience, Client, ClientAuth, Sha256, TlsName};
 pub use self::date::Date;
 pub(crate) use self::idp::{Combine, Idp, SubjectKind, asymmetric_algorithms};
 pub(crate) use self::keys::Keys;
@@ -112,11 +112,12 @@ impl Config {
         let policy = Policy::read(&root, text, &idp_refs, &client_ids, &mut inputs)?;
         let connector_ids: Vec<&str> =
             policy.connectors.iter().map(|connector| connector.id.as_str()).collect();
-        let clients = client_sections
+        let clients: Vec<Client> = client_sections
             .iter()
             .zip(client_ids)
             .map(|(section, id)| Client::read(section, id, &connector_ids, &idps, &mut inputs))
             .collect::<Result<_, _>>()?;
+        Client::warn_of_mixed_tls(&clients, &client_sections, &mut inputs);
 
         let mut config = Self {
             endpoints: Endpoints::read(&root, &issuer)?,

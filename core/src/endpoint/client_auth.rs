@@ -12,7 +12,8 @@ use super::basic::{Basic, is_basic};
 use super::client_assertion;
 use super::form::Form;
 use super::limited::Tries;
-use crate::config::{Client, ClientAuth, Sha256};
+use crate::certificate::Certificate;
+use crate::config::{Client, ClientAuth, Sha256, TlsName};
 use crate::crypto;
 use crate::exchange::Exchange;
 use crate::reason::{OAuthError, Reason};
@@ -148,8 +149,15 @@ impl Presented {
                     Err(Reason::ClientCertificateUnknown)
                 }
             }
-            // The names in a certificate are not read yet, so none is known.
-            ClientAuth::Tls(_) => Err(Reason::ClientCertificateUnknown),
+            ClientAuth::Tls(name) => {
+                let certificate = certificate.ok_or(Reason::ClientCertificateMissing)?;
+                let certificate = Certificate::read(certificate).ok_or(Reason::ClientCertificateMalformed)?;
+                let is_named = match name {
+                    TlsName::SubjectDn(name) => certificate.has_subject(name),
+                    TlsName::SanDns(name) => certificate.has_dns_name(name),
+                };
+                if is_named { Ok(client) } else { Err(Reason::ClientCertificateUnknown) }
+            }
             _ => Err(Reason::ClientAuthMissing),
         }
     }

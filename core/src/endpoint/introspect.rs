@@ -28,7 +28,7 @@ impl Exchange {
     }
 }
 
-/// The members of RFC 7662 section 2.2, and those of our own tokens.
+/// The members of RFC 7662 section 2.2 and RFC 9396 section 9.2, and those of our own tokens.
 fn describe(token: Option<&VerifiedToken>, issuer: &str) -> String {
     let mut json = JsonWriter::default();
     json.object(|json| {
@@ -54,6 +54,10 @@ fn describe(token: Option<&VerifiedToken>, issuer: &str) -> String {
         if let Some(act) = token.act() {
             json.name("act");
             json.literal(&act);
+        }
+        if let Some(details) = token.authorization_details() {
+            json.name("authorization_details");
+            json.literal(&details);
         }
         // So that the resource can ask for the proof itself (RFC 9449 section 6.2, RFC 8705 section 3.2).
         if let Some(cnf) = token.cnf() {

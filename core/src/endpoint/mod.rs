@@ -44,7 +44,8 @@ pub struct TokenRequest<'a> {
     pub headers: &'a [(&'a str, &'a [u8])],
     /// The body. One that was cut off at `limits.max_body_bytes` plus one is refused as the whole would be.
     pub body: &'a [u8],
-    /// The client's certificate in DER, where TLS asked for one and the client proved that the key is its own.
+    /// The client's certificate in DER, where TLS asked for one and the client proved that the key is its own. For clients
+    /// with `tls_client_auth` only names are looked at here: chain, validity and revocation are for the TLS side to check.
     pub client_certificate: Option<&'a [u8]>,
     /// Who connects, for `limits.auth_failures_per_minute` and `_per_peer`: an IP address, with or without a port, or
     /// whatever else tells callers apart and none of them can choose. Of an IPv6 address the first 64 bits count.

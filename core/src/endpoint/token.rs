@@ -37,7 +37,8 @@ impl Exchange {
     /// 9449 section 5), whose `htu` is `endpoints.token`, the token is bound to the proof's key.
     ///
     /// Never panics and never fails: what cannot be answered otherwise is an OAuth error (RFC 6749 section 5.2). What the
-    /// request says of the assertion, `resource` and `scope`, means what it means to [`Exchange::exchange`].
+    /// request says of the assertion, `resource`, `scope` and `authorization_details`, means what it means to
+    /// [`Exchange::exchange`].
     pub fn handle(&self, request: &TokenRequest<'_>) -> Response {
         let now = self.now();
         let state = self.load();
@@ -76,10 +77,8 @@ impl Exchange {
             _ => return Err(Reason::GrantTypeUnsupported.into()),
         }
         let assertion = form.parameter("assertion")?.ok_or(Reason::AssertionMissing)?;
-        if form.has("authorization_details") {
-            return Err(Reason::AuthorizationDetailsRequested.into());
-        }
         let (resource, scope) = (form.resources()?, form.parameter("scope")?);
+        let details = form.parameter("authorization_details")?;
         let resource: Vec<&str> = resource.iter().map(AsRef::as_ref).collect();
         let client = presented.authenticate(self, state, &form, authorization, request, now)?;
         let asked = Request {
@@ -87,6 +86,7 @@ impl Exchange {
             client_id: &client.id,
             resource: &resource,
             scope: scope.as_deref(),
+            authorization_details: details.as_deref(),
         };
         // Not before the client has proven itself: nobody else makes us verify signatures.
         let proof = dpop

@@ -79,9 +79,11 @@ def case(name, origin, *, headers=None, body=None, control=None, differs=None, b
     files[list(files)[-1]].append(cases[name])
 
 
-def token(name, origin, *, scope="chat.read", resource=CHAT, **rest):
+def token(name, origin, *, scope="chat.read", resource=CHAT, details=None, **rest):
     """A token comes back."""
-    case(name, origin, expect={"status": 200, "headers": NO_STORE, "token": {"scope": scope, "resource": resource}}, **rest)
+    granted = {"scope": scope, "resource": resource, "authorization_details": details}
+    granted = {k: v for k, v in granted.items() if v is not None}
+    case(name, origin, expect={"status": 200, "headers": NO_STORE, "token": granted}, **rest)
 
 
 def error(name, origin, status, code, slug, differs, *, control="basic", headers_out=None, absent=None, **rest):
@@ -155,8 +157,6 @@ def _requests() -> None:
         error(f"grant-type-{name}", "row 1; RFC 6749 section 5.2", 400, "unsupported_grant_type", "grant_type_unsupported",
               "another `grant_type`", body=form(("grant_type", value), ("assertion", assertion())))
     invalid_request("assertion-missing", "row 3", "assertion_missing", "no `assertion`", body=form(("grant_type", GRANT)))
-    invalid_request("authorization-details-asked", "row 67", "authorization_details_requested",
-                    "the request asks for `authorization_details`", body=usual(("authorization_details", "[]")))
 
 
 def _clients() -> None:

@@ -319,6 +319,14 @@ def _all() -> None:
         grant(["eng"], ["chat.read"], authorization_details=["chat_channel"]),
         grant(["leads"], ["chat.read"], authorization_details=["chat_export"]),
     ))
+    world("requests-tls", lambda w: w["clients"].extend([
+        {"id": "client-tls-dn", "auth": "tls_client_auth", "subject_dn": r"CN=client-tls-dn,O=Acme\, Inc.,C=US", "connectors": ["chat"]},
+        {"id": "client-tls-san", "auth": "tls_client_auth", "san_dns": "client.acme.example", "connectors": ["chat"]},
+    ]))
+    world("requests-details", both(lambda w: w["clients"].extend(every_way()), grants(
+        grant(["eng"], ["chat.read", "chat.history"], authorization_details=["chat_channel", "chat_search"]),
+        grant(["leads"], ["chat.read"], authorization_details=["chat_export"]),
+    )))
     world("proof-for-everyone", chat(require=["dpop"]))
     world("email-on-request", top(tokens={"email": True}))
     world("tokens-es256", tokens("ES256", "token-es256"))
