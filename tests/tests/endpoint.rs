@@ -10,21 +10,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use idjag::{Challenge, Check, Exchange, Reason, Response, TokenRequest};
-use idjag_tests::{Down, RequestCase, SetClock, World};
+use idjag_tests::{Documents, Down, RequestCase, SetClock, World};
 use serde_json::Value;
 
 /// How many stand in each file, so that none gets lost. Changes with the table.
-const REQUESTS: [(&str, usize); 3] = [("token", 138), ("details", 59), ("tls", 48)];
+const REQUESTS: [(&str, usize); 4] = [("token", 138), ("details", 59), ("tls", 48), ("documents", 103)];
 
 /// Slugs that no request to this table's world can meet, and why.
-const NOT_MET: [(&str, &str); 3] = [
+const NOT_MET: [(&str, &str); 2] = [
     ("token_missing", "of the endpoints about tokens: `a_client_gives_back_its_own_tokens_only`"),
-    ("client_keys_unavailable", "the world's clients have their keys; `what_cannot_be_looked_up_is_503`"),
     ("client_replay_unavailable", "the world's store answers; `what_cannot_be_looked_up_is_503`"),
 ];
 
-fn engine(case: &RequestCase) -> Exchange {
-    World::read(&case.world).unwrap().engine(SetClock::new(case.now)).unwrap()
+fn engine(case: &RequestCase, documents: &Documents) -> Exchange {
+    let config = World::read(&case.world).unwrap().config().unwrap();
+    let builder = Exchange::builder(config).clock(SetClock::new(case.now));
+    builder.client_documents(Box::new(documents.clone())).build().unwrap()
 }
 
 fn check(case: &RequestCase, engine: &Exchange, response: &Response) {
@@ -77,12 +78,15 @@ fn every_request_of_the_table_gets_its_response() {
     let by_name: BTreeMap<&str, &RequestCase> = cases.iter().map(|case| (&*case.name, case)).collect();
     assert_eq!(by_name.len(), total, "a name stands twice");
     for case in &cases {
-        let engine = engine(case);
+        let documents = Documents::of(case);
+        let engine = engine(case, &documents);
         for earlier in &case.before {
             let earlier = by_name[&**earlier];
             check(earlier, &engine, &earlier.send(&engine));
+            assert_eq!(documents.asked(), earlier.expect.fetched, "{} before {}", earlier.name, case.name);
         }
         check(case, &engine, &case.send(&engine));
+        assert_eq!(documents.asked(), case.expect.fetched, "{}", case.name);
         if case.expect.token.is_none() {
             assert!(by_name[case.control.as_deref().unwrap()].expect.token.is_some(), "{}", case.name);
             assert!(case.differs.is_some(), "{}", case.name);
@@ -130,6 +134,62 @@ fn what_cannot_be_looked_up_is_503() {
         let body: Value = serde_json::from_slice(response.body()).unwrap();
         assert_eq!(body["error"], "temporarily_unavailable");
     }
+}
+
+/// Row 14: what a document's client gets, and what it does not; and nothing is fetched where nobody fetches.
+#[test]
+fn a_client_that_is_known_by_its_document_is_a_client_as_any_other() {
+    let cases = RequestCase::read_all().unwrap();
+    let case = cases.iter().find(|case| case.name == "document-public").unwrap();
+    let (documents, url) = (Documents::of(case), "https://client.example/app.json");
+    let engine = engine(case, &documents);
+    let metadata: Value = serde_json::from_str(&engine.metadata()).unwrap();
+    assert_eq!(metadata["client_id_metadata_document_supported"], true);
+    let body: Value = serde_json::from_slice(case.send(&engine).body()).unwrap();
+    let token = body["access_token"].as_str().unwrap();
+    let who = |engine: &Exchange| engine.verify(token.as_bytes(), "https://mcp.chat.example/").ok();
+    assert_eq!(who(&engine).unwrap().client_id(), url);
+    assert_eq!(documents.asked(), [url]);
+
+    // Nobody vouches for it at the other endpoints, so there it is nobody.
+    let form = [("content-type", &b"application/x-www-form-urlencoded"[..])];
+    let about = format!("token={token}&client_id=https%3A%2F%2Fclient.example%2Fapp.json");
+    for answer in
+        [engine.handle_revocation(&post(&form, &about)), engine.handle_introspection(&post(&form, &about))]
+    {
+        assert_eq!((answer.status(), answer.slug()), (401, Some("client_unknown")));
+    }
+    engine.revoke(&idjag::Revocation::Client(url));
+    assert!(who(&engine).is_none());
+    assert_eq!(case.send(&engine).slug(), Some("blocked"));
+    engine.lift(&idjag::Revocation::Client(url));
+    assert!(documents.asked().is_empty());
+
+    // Whose origin is struck out is nobody any more, its tokens included; so is one whose connector or IdP is.
+    let world = || World::read(&case.world).unwrap();
+    let config = |edit: fn(&mut Value)| world().edited(edit).config().unwrap();
+    let engine = Exchange::builder(world().config().unwrap()).clock(SetClock::new(case.now));
+    let engine = engine.client_documents(Box::new(documents.clone())).build().unwrap();
+    let body: Value = serde_json::from_slice(case.send(&engine).body()).unwrap();
+    let token = body["access_token"].as_str().unwrap();
+    let is_valid = || engine.verify(token.as_bytes(), "https://mcp.chat.example/").is_ok();
+    let edits: [fn(&mut Value); 3] = [
+        |world| world["client_documents"]["origins"] = serde_json::json!(["https://second.example"]),
+        |world| world["client_documents"]["connectors"] = serde_json::json!(["notes"]),
+        |world| _ = world.as_object_mut().unwrap().remove("client_documents"),
+    ];
+    for edit in edits {
+        assert!(is_valid());
+        engine.reload(config(edit)).unwrap();
+        assert!(!is_valid());
+        engine.reload(config(|_| {})).unwrap();
+    }
+    documents.asked();
+
+    let nobody_fetches = world().engine(SetClock::new(case.now)).unwrap();
+    let response = case.send(&nobody_fetches);
+    assert_eq!((response.status(), response.slug()), (503, Some("client_document_unavailable")));
+    assert!(!nobody_fetches.metadata().contains("client_id_metadata_document_supported"));
 }
 
 /// RFC 8705 section 2.1: whatever the certificate is, an answer comes, and only the name admits.

@@ -24,6 +24,9 @@ impl From<Reason> for Refused {
 impl Exchange {
     /// Answers a request to the token endpoint: authenticates the client, exchanges the assertion.
     ///
+    /// A client that is known by its document (`[client_documents]`) comes in another order: its assertion has to pass every
+    /// check, single use among them, before the document is asked for. Such a client names itself in `client_id`.
+    ///
     /// Never panics and never fails: what cannot be answered otherwise is an OAuth error (RFC 6749 section 5.2). What the
     /// request says of the assertion, `resource`, `scope` and `authorization_details`, means what it means to
     /// [`Exchange::exchange`].
@@ -63,15 +66,25 @@ impl Exchange {
         let (resource, scope) = (form.resources()?, form.parameter("scope")?);
         let details = form.parameter("authorization_details")?;
         let resource: Vec<&str> = resource.iter().map(AsRef::as_ref).collect();
-        let client =
-            presented.authenticate(self, state, &form, authorization, request.client_certificate, now)?;
         let asked = Request {
             assertion: assertion.as_bytes(),
-            client_id: &client.id,
+            client_id: "",
             resource: &resource,
             scope: scope.as_deref(),
             authorization_details: details.as_deref(),
         };
+        let documented = presented.documented(state, &form, authorization)?;
+        let client_id = if let Some(url) = &documented {
+            // Who such a client is has to be fetched, and nobody makes us fetch but an IdP that is trusted: with an assertion
+            // that would be exchanged if the client were proven.
+            self.foresee(state, &Request { client_id: url, ..asked }, now).map_err(Refused::Exchange)?;
+            Presented::by_document(self, state, &form, url, now)?;
+            url
+        } else {
+            let certificate = request.client_certificate;
+            &*presented.authenticate(self, state, &form, authorization, certificate, now)?.id
+        };
+        let asked = Request { client_id, ..asked };
         let pending = self.decide_on(state, &asked, now).map_err(Refused::Exchange)?;
         pending.finish().map_err(Refused::Exchange)
     }

@@ -10,6 +10,7 @@ import sys
 
 import endpoint
 import endpoint_details
+import endpoint_documents
 import endpoint_tls
 import keys
 import sign
@@ -36,6 +37,7 @@ def main() -> None:
     table.write()
     endpoint.requests()
     endpoint_details.requests()
+    endpoint_documents.requests()
     endpoint_tls.requests()
     endpoint.write()
     makers = collections.Counter(case.get("made_by", "a reference") for case in table.cases.values())
