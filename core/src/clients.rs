@@ -7,7 +7,7 @@ use crate::reason::Reason;
 
 /// Every configured client, and the rule for those that are known by their documents.
 pub(crate) struct Clients {
-    clients: Vec<Client>,
+    configured: Vec<Client>,
     by_id: HashMap<String, usize>,
     documented: Option<Documented>,
 }
@@ -15,13 +15,13 @@ pub(crate) struct Clients {
 impl Clients {
     pub(crate) fn new(clients: Vec<Client>, documented: Option<Documented>) -> Self {
         let by_id = clients.iter().enumerate().map(|(at, client)| (client.id.clone(), at)).collect();
-        Self { clients, by_id, documented }
+        Self { configured: clients, by_id, documented }
     }
 
     /// The client, if it is configured and switched on.
     pub(crate) fn enabled(&self, client_id: &str) -> Result<&Client, Reason> {
         let at = self.by_id.get(client_id).ok_or(Reason::ClientUnknown)?;
-        let client = self.clients.get(*at).ok_or(Reason::ClientUnknown)?;
+        let client = self.configured.get(*at).ok_or(Reason::ClientUnknown)?;
         if client.enabled { Ok(client) } else { Err(Reason::ClientDisabled) }
     }
 
@@ -50,6 +50,6 @@ impl Clients {
 
     /// Every client, in the order of the configuration.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Client> {
-        self.clients.iter()
+        self.configured.iter()
     }
 }

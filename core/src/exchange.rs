@@ -426,7 +426,7 @@ impl Exchange {
     }
 
     /// Everything that [`decide`](Self::decide) checks, and nothing that it does.
-    pub(crate) fn rehearse<'p, 's: 'i, 'i, 'e>(
+    pub(crate) fn rehearse<'p, 's, 'i, 'e>(
         &self,
         state: &'s State,
         request: &Request<'_>,
@@ -436,7 +436,7 @@ impl Exchange {
     ) -> Result<Grant<'p, 's, 'i>, Reason>
     where
         'i: 'e,
-        's: 'e,
+        's: 'i + 'e,
     {
         let rules = state.rules(now, self.began);
         let plausible = Plausible::check(presented, request.client_id, &rules, event)?;

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use idjag::{Challenge, Check, Exchange, Reason, Response, TokenRequest};
+use idjag::{Challenge, Check, Exchange, Reason, Response, Revocation, TokenRequest};
 use idjag_tests::{Documents, Down, RequestCase, SetClock, World};
 use serde_json::Value;
 
@@ -159,10 +159,10 @@ fn a_client_that_is_known_by_its_document_is_a_client_as_any_other() {
     {
         assert_eq!((answer.status(), answer.slug()), (401, Some("client_unknown")));
     }
-    engine.revoke(&idjag::Revocation::Client(url));
+    engine.revoke(&Revocation::Client(url));
     assert!(who(&engine).is_none());
     assert_eq!(case.send(&engine).slug(), Some("blocked"));
-    engine.lift(&idjag::Revocation::Client(url));
+    engine.lift(&Revocation::Client(url));
     assert!(documents.asked().is_empty());
 
     // Whose origin is struck out is nobody any more, its tokens included; so is one whose connector or IdP is.
@@ -343,6 +343,89 @@ fn a_client_gives_back_its_own_tokens_only() {
     assert_eq!(engine.handle_revocation(&post(&own, &body)).body(), b"");
 }
 
+/// Row 72, by an administrator: what was issued ends, and what is blocked stays so until it is lifted.
+#[test]
+fn what_an_administrator_revokes_ends_at_once_and_is_refused_until_lifted() {
+    let cases = RequestCase::read_all().unwrap();
+    let case = cases.iter().find(|case| case.name == "basic").unwrap();
+    let world = || {
+        World::read(&case.world).unwrap().edited(|world| {
+            world["connectors"][0]["introspect_clients"] = serde_json::json!(["client-for-everything"]);
+            // So that the one assertion does for each exchange.
+            world["idps"][0]["single_use"] = false.into();
+        })
+    };
+    let other = handed().other;
+    let (issuer, resource) = ("https://acme.idp.example", "https://mcp.chat.example/");
+    let person = |subject| Revocation::Person { issuer, tenant: None, subject };
+    let kinds = [
+        (None, "a token"),
+        (Some(person("00u1a2b3c4d5e6f7g8h9")), "a person"),
+        (Some(Revocation::Client("f53f191f9311af35")), "a client"),
+        (Some(Revocation::Connector("chat")), "a connector"),
+        (Some(Revocation::Issuer(issuer)), "an issuer"),
+    ];
+    for (kind, what) in kinds {
+        let clock = SetClock::new(case.now);
+        let engine = world().engine(clock.clone()).unwrap();
+        let get = || -> Result<String, (u16, Value, Option<&'static str>)> {
+            let response = case.send(&engine);
+            let body: Value = serde_json::from_slice(response.body()).unwrap();
+            match body["access_token"].as_str() {
+                Some(token) => Ok(token.to_owned()),
+                None => Err((response.status(), body["error"].clone(), response.slug())),
+            }
+        };
+        let is_active = |token: &str| {
+            let response = engine.handle_introspection(&post(&borrowed(&other), &format!("token={token}")));
+            let answer: Value = serde_json::from_slice(response.body()).unwrap();
+            assert_eq!(answer == serde_json::json!({"active": false}), answer["active"] == false, "{what}");
+            let verified = engine.verify(token.as_bytes(), resource);
+            assert_eq!(answer["active"], verified.is_ok(), "{what}");
+            assert!(verified.err().is_none_or(|refusal| refusal.slug() == "token_revoked"), "{what}");
+            answer["active"] == true
+        };
+        let (old, sibling) = (get().unwrap(), get().unwrap());
+        assert!(is_active(&old) && is_active(&sibling), "{what}");
+        for another in [
+            person("another"),
+            Revocation::Person { issuer, tenant: Some("t"), subject: "00u1a2b3c4d5e6f7g8h9" },
+            Revocation::Client("client-post"),
+            Revocation::Connector("notes"),
+            Revocation::Issuer("https://acme.idp.example/"),
+            Revocation::Token { jti: "another", expires_at: i64::MAX },
+        ] {
+            engine.revoke(&another);
+        }
+        assert!(is_active(&old) && get().is_ok(), "{what}: others are not concerned");
+
+        let jti = engine.verify(old.as_bytes(), resource).unwrap().jti().to_owned();
+        let revocation = kind.unwrap_or(Revocation::Token { jti: &jti, expires_at: case.now + 3_630 });
+        engine.revoke(&revocation);
+        assert!(!is_active(&old), "{what}");
+        clock.set(case.now + 1);
+        if kind.is_none() {
+            assert!(is_active(&sibling), "only that token");
+            assert!(is_active(&get().unwrap()), "a token is no block");
+        } else {
+            assert!(!is_active(&sibling), "{what}");
+            assert_eq!(get(), Err((400, "access_denied".into(), Some("blocked"))), "{what}");
+        }
+
+        engine.lift(&revocation);
+        assert!(!is_active(&old), "{what}: what ended does not come back");
+        assert_eq!(is_active(&sibling), kind.is_none(), "{what}");
+        let new = get().unwrap();
+        assert!(is_active(&new), "{what}");
+        engine.revoke(&revocation);
+        assert_eq!(is_active(&new), kind.is_none(), "{what}: again");
+        // A configuration that is read again lifts nothing.
+        engine.reload(world().config().unwrap()).unwrap();
+        assert!(!is_active(&old), "{what}");
+        assert_eq!(get().is_ok(), kind.is_none(), "{what}");
+    }
+}
+
 #[test]
 fn a_token_is_active_for_those_who_may_ask() {
     let Handed { engine, token, own, other } = handed();
@@ -390,6 +473,6 @@ fn a_token_is_active_for_those_who_may_ask() {
     assert_eq!(answer["authorization_details"], body["authorization_details"], "RFC 9396 section 9.2");
 
     // Row 72: whatever takes the token back, the next answer knows.
-    engine.revoke(&idjag::Revocation::Client("f53f191f9311af35"));
+    engine.revoke(&Revocation::Client("f53f191f9311af35"));
     assert_eq!(ask(&other, &token), inactive);
 }
