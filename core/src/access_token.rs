@@ -277,7 +277,7 @@ impl Facts {
         let (issuer, tenant) = (self.texts.get(IDP), self.tenant());
         let (subject, client_id) = (self.texts.get(SUBJECT), self.texts.get(CLIENT_ID));
         let idp = today.keyring.trusted(issuer).ok_or(GONE)?.idp;
-        let client = today.clients.enabled(client_id).map_err(|_| GONE)?;
+        let client = today.clients.reach(client_id).map_err(|_| GONE)?;
         let (connector, _) = today.book.policy.serving(self.texts.get(RESOURCE)).ok_or(GONE)?;
         let party = Party { issuer, tenant, subject, client_id, connector: &connector.id };
         if today.book.revoked.revokes(self.texts.get(JTI), self.issued_at, &party) {

@@ -10,7 +10,7 @@ use crate::alg::Algorithm;
 use crate::base64url;
 use crate::claims::{Claims, GroupsClaim};
 use crate::clients::Clients;
-use crate::config::{Client, Idp, Limits, SubjectKind};
+use crate::config::{Idp, Limits, Reach, SubjectKind};
 use crate::crypto;
 use crate::json::{Document, Memory, PADDING, Parser, Value};
 use crate::jwks::NoKey;
@@ -146,7 +146,8 @@ pub(crate) struct Plausible<'p, 's, 'i> {
 /// What the IdP signed, for this server, this client and this time.
 pub(crate) struct Assertion<'p, 's, 'i> {
     pub(crate) trusted: Trusted<'s>,
-    pub(crate) client: &'s Client,
+    pub(crate) client_id: &'i str,
+    pub(crate) client: Reach<'s>,
     pub(crate) issuer: &'i str,
     pub(crate) tenant: Option<&'i str>,
     pub(crate) subject: &'i str,
@@ -221,8 +222,9 @@ impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
         let groups =
             if idp.groups.from_claim() { claims.groups(&idp.groups.claim)? } else { GroupsClaim::Absent };
 
-        let client = rules.clients.enabled(client_id)?;
-        if claims.client_id()? != client_id {
+        let client = rules.clients.reach(client_id)?;
+        let claimed = claims.client_id()?;
+        if claimed != client_id {
             return Err(Reason::ClientMismatch);
         }
         if !client.idps.admit(issuer) {
@@ -230,6 +232,7 @@ impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
         }
         let assertion = Assertion {
             trusted,
+            client_id: claimed,
             client,
             issuer,
             tenant,

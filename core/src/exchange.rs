@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::access_token::VerifiedToken;
 use crate::assertion::{Plausible, Presented, Slot, TYP};
 use crate::base64url;
+use crate::client_documents::ClientDocuments;
 use crate::config::{self, Config};
 use crate::crypto;
 use crate::directory::Directory;
@@ -210,6 +211,7 @@ pub struct Stats {
 pub struct Exchange {
     state: Snapshot<State>,
     pub(crate) replay: Box<dyn ReplayStore>,
+    pub(crate) documents: Option<Box<dyn ClientDocuments>>,
     clock: Box<dyn Clock>,
     seen: Monotone,
     pub(crate) began: i64,
@@ -234,6 +236,7 @@ pub struct Builder {
     clock: Box<dyn Clock>,
     record: Arc<dyn Record>,
     replay: Option<Box<dyn ReplayStore>>,
+    documents: Option<Box<dyn ClientDocuments>>,
     began: Option<i64>,
 }
 
@@ -259,6 +262,14 @@ impl Builder {
         self
     }
 
+    /// Who fetches the documents of clients that are known by them (`[client_documents]`). Nobody by default: then they are
+    /// unavailable.
+    #[must_use]
+    pub fn client_documents(mut self, documents: Box<dyn ClientDocuments>) -> Self {
+        self.documents = Some(documents);
+        self
+    }
+
     /// When the single-use store began to remember, in seconds since 1970, where that is not now: a store that outlives
     /// the process, or a rehearsal. With `replay.cold_start = "refuse_older"`, assertions from before are refused.
     #[must_use]
@@ -274,6 +285,7 @@ impl Builder {
         Ok(Exchange {
             state: Snapshot::new(State::new(self.config, self.record, None)?),
             replay,
+            documents: self.documents,
             clock: self.clock,
             seen: Monotone::new(now),
             began: self.began.unwrap_or(now),
@@ -367,6 +379,7 @@ impl Exchange {
             clock: Box::new(SystemClock),
             record: Arc::new(NoRecord),
             replay: None,
+            documents: None,
             began: None,
         }
     }
@@ -430,6 +443,55 @@ impl Exchange {
         let [claimed] = claimed;
         event.reused = accept_claim(&grant, claimed)?;
         state.compose(&grant, &claim.key, event, desk)
+    }
+
+    /// Whether [`decide`](Self::decide) would grant this, without its effects. Nothing is spent; a refusal is counted and
+    /// recorded as any other.
+    pub(crate) fn foresee(
+        &self,
+        state: &State,
+        request: &Request<'_>,
+        proven: Proven<'_>,
+        now: i64,
+    ) -> Result<(), Refusal> {
+        with_workspace(|workspace| {
+            let mut event = state.event(request, now);
+            let Workspace { parser, slot, .. } = workspace;
+            let limit = state.server.limits.max_assertion_bytes;
+            let foreseen =
+                Presented::read(request.assertion, TYP, limit, parser, slot).and_then(|presented| {
+                    self.rehearse(state, request, proven, &presented, now, &mut event).map(|_| ())
+                });
+            foreseen.map_err(|reason| {
+                self.count(0, 1);
+                state.record_refusal(reason, &event)
+            })
+        })
+    }
+
+    /// Everything that [`decide`](Self::decide) checks, and nothing that it does.
+    pub(crate) fn rehearse<'p, 's, 'i, 'e>(
+        &self,
+        state: &'s State,
+        request: &Request<'_>,
+        proven: Proven<'_>,
+        presented: &'p Presented<'i>,
+        now: i64,
+        event: &mut Event<'e>,
+    ) -> Result<Grant<'p, 's, 'i>, Reason>
+    where
+        'i: 'e,
+        's: 'i + 'e,
+    {
+        let rules = state.rules(now, self.began);
+        let plausible = Plausible::check(presented, request.client_id, &proven.possession(), &rules, event)?;
+        let assertion = plausible.verify()?;
+        event.signature_valid = true;
+        let grant = Grant::decide(assertion, request.asked(), state.book(), event)?;
+        let claim = claim_of(&grant, rules.limits.leeway_s);
+        event.jti_hash = *claim.key.as_bytes();
+        accept_claim(&grant, self.replay.seen(&claim.key, now))?;
+        Ok(grant)
     }
 
     /// Counts decisions.

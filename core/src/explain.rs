@@ -5,14 +5,13 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::assertion::{Plausible, Presented, TYP};
+use crate::assertion::{Presented, TYP};
 use crate::claims::{Claims, GroupsClaim};
 use crate::config::{Idp, State as ConnectorState};
-use crate::exchange::{Exchange, Request, Workspace, accept_claim, claim_of};
-use crate::grant::{Grant, groups_listed};
+use crate::exchange::{Exchange, Proven, Request, Workspace};
+use crate::grant::groups_listed;
 use crate::json_writer::JsonWriter;
 use crate::policy::{self, Connector};
-use crate::possession::Possession;
 use crate::reason::{Check, Reason, Refusal};
 use crate::record::Event;
 use crate::resource;
@@ -114,7 +113,9 @@ impl Exchange {
         };
         let claims = presented.claims();
         let view = View { state: &state, request, presented: &presented, claims, now };
-        match self.rehearse(&state, request, &presented, now) {
+        let foreseen =
+            self.rehearse(&state, request, Proven::default(), &presented, now, &mut Event::default());
+        match foreseen.map(|grant| grant.scopes.print(&grant.connector.scopes)) {
             Ok(scope) => {
                 let mut explanation = view.explanation(Ok(scope), None);
                 explanation.checks = checks(None, |check| view.detail(check));
@@ -134,24 +135,6 @@ impl Exchange {
                 explanation
             }
         }
-    }
-
-    /// The exchange without its effects: the scope that would be granted.
-    fn rehearse(
-        &self,
-        state: &State,
-        request: &Request<'_>,
-        presented: &Presented<'_>,
-        now: i64,
-    ) -> Result<String, Reason> {
-        let rules = state.rules(now, self.began);
-        let mut event = Event::default();
-        let nothing = Possession::default();
-        let plausible = Plausible::check(presented, request.client_id, &nothing, &rules, &mut event)?;
-        let grant = Grant::decide(plausible.verify()?, request.asked(), state.book(), &mut event)?;
-        let claim = claim_of(&grant, rules.limits.leeway_s);
-        accept_claim(&grant, self.replay.seen(&claim.key, now))?;
-        Ok(grant.scopes.print(&grant.connector.scopes))
     }
 }
 
@@ -422,7 +405,9 @@ const fn general_remedy(reason: Reason) -> &'static str {
         Reason::SignatureInvalid => {
             "nothing helps a forged assertion; if it is not forged, load the IdP's present keys"
         }
-        Reason::ClientUnknown => "add the client to `[[clients]]`",
+        Reason::ClientUnknown => {
+            "add the client to `[[clients]]`, or its origin to `client_documents.origins`"
+        }
         Reason::ClientDisabled => "set `enabled = true` for the client",
         Reason::ClientIssuerNotAllowed => "add the IdP to the client's `idps`",
         Reason::ClientConnectorNotAllowed => "add the connector to the client's `connectors`",

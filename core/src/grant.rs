@@ -71,7 +71,7 @@ impl<'p, 's: 'i, 'i> Grant<'p, 's, 'i> {
             return Err(Reason::ClientConnectorNotAllowed);
         }
         let party =
-            Party { issuer, tenant, subject, client_id: &assertion.client.id, connector: &connector.id };
+            Party { issuer, tenant, subject, client_id: assertion.client_id, connector: &connector.id };
         if book.revoked.blocks(&party) {
             return Err(Reason::Blocked);
         }

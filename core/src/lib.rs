@@ -83,6 +83,7 @@ mod base64url;
 mod batch;
 mod certificate;
 mod claims;
+mod client_documents;
 mod clients;
 mod config;
 mod crypto;
@@ -130,6 +131,7 @@ mod token_cache;
 
 pub use access_token::VerifiedToken;
 pub use alg::Algorithm;
+pub use client_documents::{ClientDocuments, Fetched};
 pub use config::{Config, Date, State as ConnectorState};
 pub use directory::{Directory, Groups, Person};
 pub use endpoint::{Challenge, Response, TokenRequest};

@@ -66,7 +66,7 @@ impl Minter {
             json.member("iss", &self.issuer);
             json.member("sub", assertion.subject);
             json.member("aud", grant.resource);
-            json.member("client_id", &assertion.client.id);
+            json.member("client_id", assertion.client_id);
             json.member("scope", scope);
             json.number("iat", now);
             json.number("exp", now.saturating_add(self.ttl_s));

@@ -275,6 +275,14 @@ reasons! {
     ClientAssertionSignature = "client_assertion_signature", ClientAuth, InvalidClient;
     /// the client assertion was used before
     ClientAssertionReplayed = "client_assertion_replayed", ClientAuth, InvalidClient;
+    /// there is no document at the URL that is the client's `client_id`
+    ClientDocumentMissing = "client_document_missing", ClientAuth, InvalidClient;
+    /// the client's document names another client, does not list the grant type, or has no keys that can be used
+    ClientDocumentInvalid = "client_document_invalid", ClientAuth, InvalidClient;
+    /// the client's document names no way of authentication, or one that `client_documents.auth` does not list
+    ClientDocumentMethodNotAllowed = "client_document_method_not_allowed", ClientAuth, InvalidClient;
+    /// the client's document is not to be had at present
+    ClientDocumentUnavailable = "client_document_unavailable", ClientAuth, TemporarilyUnavailable;
     /// the client's keys are not to be had at present
     ClientKeysUnavailable = "client_keys_unavailable", ClientAuth, TemporarilyUnavailable;
     /// the single-use store cannot answer for a client assertion

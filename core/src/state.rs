@@ -79,7 +79,7 @@ impl State {
         Ok(Self {
             generation: 1,
             reading: 1,
-            clients: Arc::new(Clients::new(config.clients)),
+            clients: Arc::new(Clients::new(config.clients, config.documented)),
             keyring: Keyring::new(config.idps),
             directory: Arc::new(config.directory.unwrap_or_else(Directory::empty)),
             policy: Arc::new(policy),

@@ -13,7 +13,7 @@ mod world;
 pub use access_token::claims;
 pub use case::{Assertion, Case, Expect, Granted, OneOrMore, Part, Refused, Step, Table, Valid, Verify};
 pub use down::Down;
-pub use request::{Expected, RequestCase, Token};
+pub use request::{Documents, Expected, RequestCase, Token};
 pub use world::{SetClock, World};
 
 use std::path::PathBuf;

@@ -1,9 +1,10 @@
 //! Requests to the token endpoint, as they stand in `vectors/requests/`.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::{fs, io};
 
-use idjag::{Exchange, Response, TokenRequest};
+use idjag::{ClientDocuments, Exchange, Fetched, Response, TokenRequest};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -29,6 +30,8 @@ pub struct RequestCase {
     certificate: Option<String>,
     certificate_der: Option<String>,
     peer: Option<String>,
+    /// What is to be had at which URL: a text, or nothing. Whatever is not listed cannot be asked.
+    pub documents: Option<BTreeMap<String, Option<String>>>,
     /// The cases whose requests are sent before, on the same engine, each at its own time.
     #[serde(default)]
     pub before: Vec<String>,
@@ -66,6 +69,9 @@ pub struct Expected {
     pub token: Option<Token>,
     /// The `error` member, where none is.
     pub error: Option<String>,
+    /// The URLs that were asked for, in order.
+    #[serde(default)]
+    pub fetched: Vec<String>,
     /// Why, for the operator.
     pub slug: Option<String>,
 }
@@ -89,6 +95,44 @@ pub struct Token {
 
 fn bearer() -> String {
     "Bearer".to_owned()
+}
+
+/// The documents of a case, and what was asked for. A clone is the same.
+#[derive(Clone, Debug, Default)]
+pub struct Documents {
+    at: Arc<BTreeMap<String, Option<String>>>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Documents {
+    /// Those of `case`.
+    pub fn of(case: &RequestCase) -> Self {
+        Self { at: Arc::new(case.documents.clone().unwrap_or_default()), asked: Arc::default() }
+    }
+
+    /// The URLs that were asked for since this was asked last.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn fetch(&self, url: &str) -> Fetched {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(url.to_owned());
+        match self.at.get(url) {
+            Some(Some(text)) => Fetched::Found(text.as_bytes().into()),
+            Some(None) => Fetched::Absent,
+            None => Fetched::Unavailable,
+        }
+    }
+}
+
+impl ClientDocuments for Documents {
+    fn document(&self, url: &str) -> Fetched {
+        self.fetch(url)
+    }
+
+    fn keys(&self, url: &str) -> Fetched {
+        self.fetch(url)
+    }
 }
 
 impl RequestCase {

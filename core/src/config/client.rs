@@ -23,6 +23,15 @@ pub(crate) struct Client {
     pub(crate) idps: AllOr,
 }
 
+/// What a client may do, whoever it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reach<'s> {
+    /// The ids of the connectors that it may use.
+    pub(crate) connectors: &'s AllOr,
+    /// The issuers that may vouch for it.
+    pub(crate) idps: &'s AllOr,
+}
+
 /// `["*"]`, said aloud, or a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum AllOr {
@@ -106,6 +115,11 @@ const KEYS_OF_METHODS: [(&[&str], &[Method], &str); 4] = [
 ];
 
 impl Client {
+    /// What it may do.
+    pub(crate) fn reach(&self) -> Reach<'_> {
+        Reach { connectors: &self.connectors, idps: &self.idps }
+    }
+
     /// The tables of `clients`.
     pub(super) fn sections<'a>(root: &Section<'a>) -> Result<Vec<Section<'a>>, Error> {
         root.sections(
@@ -187,7 +201,7 @@ impl Client {
 }
 
 /// `["*"]`, or a list of names that all exist.
-fn all_or<'k>(
+pub(super) fn all_or<'k>(
     field: &Field<'_>,
     what: &str,
     known: impl Iterator<Item = &'k str> + Clone,

@@ -7,6 +7,7 @@
 mod client;
 mod date;
 mod document;
+mod documented;
 mod idp;
 #[allow(dead_code, reason = "validated now, read by the fetcher to come")]
 mod keys;
@@ -19,8 +20,9 @@ mod settings;
 mod tests;
 mod uri;
 
-pub(crate) use self::client::{AssertionAudience, Client, ClientAuth, Sha256, TlsName};
+pub(crate) use self::client::{AssertionAudience, Client, ClientAuth, Reach, Sha256, TlsName};
 pub use self::date::Date;
+pub(crate) use self::documented::{Documented, DocumentedMethod};
 pub(crate) use self::idp::{Combine, Idp, SubjectKind, asymmetric_algorithms};
 pub(crate) use self::keys::Keys;
 pub use self::policy_text::State;
@@ -53,6 +55,8 @@ pub struct Config {
     pub(crate) compat: Compat,
     pub(crate) idps: Vec<Idp>,
     pub(crate) clients: Vec<Client>,
+    /// Clients that are known by their documents, where there may be some.
+    pub(crate) documented: Option<Documented>,
     pub(crate) connectors: Vec<Connector>,
     /// The document that the connectors stand in, and its text.
     pub(crate) policy_file: String,
@@ -99,6 +103,7 @@ impl Config {
                 "compat",
                 "idps",
                 "clients",
+                "client_documents",
             ],
         )?;
         let mut inputs = Inputs { read, warnings: Vec::new() };
@@ -118,6 +123,7 @@ impl Config {
             .map(|(section, id)| Client::read(section, id, &connector_ids, &idps, &mut inputs))
             .collect::<Result<_, _>>()?;
         Client::warn_of_mixed_tls(&clients, &client_sections, &mut inputs);
+        let documented = Documented::read(&root, &connector_ids, &idps, &mut inputs)?;
 
         let mut config = Self {
             endpoints: Endpoints::read(&root, &issuer)?,
@@ -132,6 +138,7 @@ impl Config {
             limits,
             idps,
             clients,
+            documented,
             connectors: policy.connectors,
             policy_file: policy.file,
             policy_text: policy.text,

@@ -38,6 +38,31 @@ pub(super) fn issuer(field: &Field<'_>) -> Result<String, Error> {
     )))
 }
 
+/// An https origin: scheme, host, and port where it is not the usual one, in small letters.
+pub(super) fn origin(field: &Field<'_>) -> Result<String, Error> {
+    let text = field.text()?;
+    let authority = text.strip_prefix("https://").unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, "1"),
+    };
+    let is_host = if let Some(literal) = host.strip_prefix('[') {
+        literal.strip_suffix(']').is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
+    } else {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'_');
+        !host.is_empty() && host.bytes().all(allowed)
+    };
+    let is_port =
+        port != "443" && !port.starts_with('0') && port.parse::<u16>().is_ok() && !port.starts_with('+');
+    if is_host && is_port {
+        return Ok(text.to_owned());
+    }
+    Err(field.error(format!(
+        "`{text}` is not an https origin in small letters, without path and without the usual port, as in \
+         `https://client.example`"
+    )))
+}
+
 fn has_host(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', ':', '@']))

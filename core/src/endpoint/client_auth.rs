@@ -3,6 +3,7 @@
 //! A client proves itself in the one way that is written down for it, and in no other. Two ways at once are refused
 //! before any is looked at.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 
 use subtle::{Choice, ConstantTimeEq};
@@ -13,11 +14,12 @@ use super::client_assertion;
 use super::form::Form;
 use super::limited::Tries;
 use crate::certificate::Certificate;
-use crate::config::{Client, ClientAuth, Sha256, TlsName};
+use crate::client_documents::ClientDocument;
+use crate::config::{AssertionAudience, Client, ClientAuth, DocumentedMethod, Sha256, TlsName};
 use crate::crypto;
 use crate::exchange::Exchange;
 use crate::reason::{OAuthError, Reason};
-use crate::replay::Claimed;
+use crate::replay::{Claim, Claimed};
 use crate::state::State;
 
 /// `client_assertion_type` of `private_key_jwt` (RFC 7523 section 2.2).
@@ -59,12 +61,17 @@ impl Presented {
     ) -> Result<&'s Client, Reason> {
         let tries = Tries { exchange, rates: &state.server.limits.rates, peer: request.peer, now };
         let proven = self.prove(&tries, state, form, authorization, request.client_certificate);
-        proven.map_err(|reason| match reason.oauth_error() {
+        proven.map_err(|reason| self.counted(&tries, reason))
+    }
+
+    /// What did not prove a client, counted.
+    fn counted(&self, tries: &Tries<'_>, reason: Reason) -> Reason {
+        match reason.oauth_error() {
             OAuthError::InvalidClient => {
                 self.unless(tries.failed(&self.client_id.borrow())).err().unwrap_or(reason)
             }
             _ => reason,
-        })
+        }
     }
 
     /// Lets through unless there is something to wait for.
@@ -176,15 +183,95 @@ impl Presented {
             if named.is_some_and(|named| named != subject) {
                 return Err(Reason::ClientIdsDiffer);
             }
-            self.may_try(tries)
+            self.may_try(tries)?;
+            let client = state.clients.enabled(subject)?;
+            match &client.auth {
+                ClientAuth::PrivateKeyJwt { keys, audience } => Ok((client, keys, *audience)),
+                _ => Err(Reason::ClientAuthMethodMismatch),
+            }
         })?;
-        let mut claimed = [Claimed::Unavailable];
-        exchange.replay.claim(&[claim], now, &mut claimed);
-        match claimed {
-            [Claimed::First] => Ok(client),
-            [Claimed::Seen] => Err(Reason::ClientAssertionReplayed),
-            [Claimed::Unavailable] => Err(Reason::ClientReplayUnavailable),
+        spend(exchange, claim, now)?;
+        Ok(client)
+    }
+
+    /// The `client_id` of a request that names a client by its document and offers nothing that such a client could not
+    /// have. Nobody is proven yet. Every other request, whatever it says, is for [`authenticate`](Self::authenticate).
+    pub(super) fn documented<'b>(
+        &self,
+        exchange: &Exchange,
+        state: &State,
+        form: &Form<'b>,
+        authorization: Option<&[u8]>,
+        request: &TokenRequest<'_>,
+        now: i64,
+    ) -> Result<Option<Cow<'b, str>>, Reason> {
+        if state.clients.documents().is_none() || authorization.is_some() || form.has("client_secret") {
+            return Ok(None);
         }
+        let named = form.parameter("client_id")?.filter(|named| state.clients.documented(named).is_some());
+        if let Some(named) = &named {
+            self.client_id.replace(named.to_string());
+            self.may_try(&Tries { exchange, rates: &state.server.limits.rates, peer: request.peer, now })?;
+        }
+        Ok(named)
+    }
+
+    /// Proves the client `url` as its document says, which is fetched now. What fails counts as in
+    /// [`authenticate`](Self::authenticate).
+    pub(super) fn by_document(
+        &self,
+        exchange: &Exchange,
+        state: &State,
+        form: &Form<'_>,
+        url: &str,
+        request: &TokenRequest<'_>,
+        now: i64,
+    ) -> Result<(), Reason> {
+        let tries = Tries { exchange, rates: &state.server.limits.rates, peer: request.peer, now };
+        Self::prove_by_document(exchange, state, form, url, now)
+            .map_err(|reason| self.counted(&tries, reason))
+    }
+
+    fn prove_by_document(
+        exchange: &Exchange,
+        state: &State,
+        form: &Form<'_>,
+        url: &str,
+        now: i64,
+    ) -> Result<(), Reason> {
+        let documented = state.clients.documented(url).ok_or(Reason::ClientUnknown)?;
+        let document = ClientDocument::fetch(url, exchange.documents.as_deref(), documented)?;
+        let jwt = form.parameter("client_assertion")?;
+        let kind = form.parameter("client_assertion_type")?;
+        match (document.method, &document.keys, jwt) {
+            (DocumentedMethod::None, _, None) if kind.is_none() => Ok(()),
+            (DocumentedMethod::None, ..) => Err(Reason::ClientAuthMethodMismatch),
+            (DocumentedMethod::PrivateKeyJwt, Some(keys), Some(jwt)) => {
+                if kind.as_deref() != Some(ASSERTION_TYPE) {
+                    return Err(Reason::ClientAuthMalformed);
+                }
+                let ((), claim) = client_assertion::verify(&jwt, state, now, |subject| {
+                    if subject == url {
+                        Ok(((), keys, AssertionAudience::Issuer))
+                    } else {
+                        Err(Reason::ClientIdsDiffer)
+                    }
+                })?;
+                spend(exchange, claim, now)
+            }
+            (DocumentedMethod::PrivateKeyJwt, ..) => Err(Reason::ClientAuthMissing),
+        }
+    }
+}
+
+/// Spends the `jti` of a client's own assertion.
+fn spend(exchange: &Exchange, claim: Claim, now: i64) -> Result<(), Reason> {
+    let mut claimed = [Claimed::Unavailable];
+    exchange.replay.claim(&[claim], now, &mut claimed);
+    match claimed {
+        [Claimed::First] => Ok(()),
+        [Claimed::Seen] => Err(Reason::ClientAssertionReplayed),
+        [Claimed::Unavailable] => Err(Reason::ClientReplayUnavailable),
     }
 }
 

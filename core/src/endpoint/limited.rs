@@ -3,7 +3,7 @@
 //! What a request proves is never refused here: a client that proves itself from a peer that may try is let through,
 //! and a request that is granted takes from no bucket. What cannot be answered at present (503) counts against nobody.
 
-use crate::config::{Client, Rates};
+use crate::config::Rates;
 use crate::exchange::Exchange;
 use crate::limiter::{Buckets, Key, Limiter, Rate};
 use crate::reason::{OAuthError, Reason, Refusal};
@@ -55,13 +55,13 @@ impl Exchange {
     /// Whether a request is refused is known only when all of it was checked, and what would be granted is never held
     /// up; so the work is done all the same, and what is kept back is the answer: from here on a client that tries many
     /// assertions does not learn which of its faults it got past. The record has the reason that is kept back.
-    pub(super) fn tell_refused(&self, state: &State, client: &Client, refusal: Refusal, now: i64) -> Refusal {
+    pub(super) fn tell_refused(&self, state: &State, client_id: &str, refusal: Refusal, now: i64) -> Refusal {
         if refusal.oauth_error() == OAuthError::TemporarilyUnavailable {
             return refusal;
         }
         let taken = state.server.limits.rates.refusals.and_then(|rate| {
             let clients = &self.limiter.clients;
-            clients.take(self.limiter.client(&client.id), rate, now)
+            clients.take(self.limiter.client(client_id), rate, now)
         });
         match taken {
             None => refusal,

@@ -39,6 +39,8 @@ impl Exchange {
         let server = &state.server;
         let mut methods: Vec<&str> =
             state.clients.all().filter(|client| client.enabled).map(|client| method(&client.auth)).collect();
+        let documents = state.clients.documents().filter(|_| self.documents.is_some());
+        methods.extend(documents.iter().flat_map(|documents| &documents.methods).map(|method| method.name()));
         methods.sort_unstable();
         methods.dedup();
         let mut scopes: Vec<&str> =
@@ -63,6 +65,10 @@ impl Exchange {
             }
             json.strings("dpop_signing_alg_values_supported", dpop_algorithms());
             json.strings("scopes_supported", scopes);
+            if documents.is_some() {
+                json.name("client_id_metadata_document_supported");
+                json.literal("true");
+            }
         });
         json.into_string()
     }

@@ -22,7 +22,7 @@ impl Exchange {
             };
             if token.client_id() != client.id {
                 let refusal = state.refusal(Reason::TokenOfAnotherClient);
-                return Err(self.tell_refused(&state, client, refusal, now));
+                return Err(self.tell_refused(&state, &client.id, refusal, now));
             }
             let expires_at = token.expires_at().saturating_add(state.server.limits.leeway_s);
             self.revoke(&Revocation::Token { jti: token.jti(), expires_at });

@@ -36,6 +36,9 @@ impl Exchange {
     /// Answers a request to the token endpoint: authenticates the client, exchanges the assertion. With a DPoP proof (RFC
     /// 9449 section 5), whose `htu` is `endpoints.token`, the token is bound to the proof's key.
     ///
+    /// A client that is known by its document (`[client_documents]`) comes in another order: its assertion has to pass every
+    /// check, single use among them, before the document is asked for. Such a client names itself in `client_id`.
+    ///
     /// Never panics and never fails: what cannot be answered otherwise is an OAuth error (RFC 6749 section 5.2). What the
     /// request says of the assertion, `resource`, `scope` and `authorization_details`, means what it means to
     /// [`Exchange::exchange`].
@@ -80,15 +83,20 @@ impl Exchange {
         let (resource, scope) = (form.resources()?, form.parameter("scope")?);
         let details = form.parameter("authorization_details")?;
         let resource: Vec<&str> = resource.iter().map(AsRef::as_ref).collect();
-        let client = presented.authenticate(self, state, &form, authorization, request, now)?;
+        let documented = presented.documented(self, state, &form, authorization, request, now)?;
+        let client_id = match &documented {
+            // Not proven yet: see below.
+            Some(url) => url,
+            None => &*presented.authenticate(self, state, &form, authorization, request, now)?.id,
+        };
         let asked = Request {
             assertion: assertion.as_bytes(),
-            client_id: &client.id,
+            client_id,
             resource: &resource,
             scope: scope.as_deref(),
             authorization_details: details.as_deref(),
         };
-        // Not before the client has proven itself: nobody else makes us verify signatures.
+        // Not before the client has proven itself, where it can: nobody else makes us verify signatures.
         let proof = dpop
             .map(|proof| {
                 let url = &state.server.endpoints.token;
@@ -101,14 +109,21 @@ impl Exchange {
                 _ => {
                     self.count(0, 1);
                     let refusal = state.record_refusal(reason, &state.event(&asked, now));
-                    Refused::Exchange(self.tell_refused(state, client, refusal, now))
+                    Refused::Exchange(self.tell_refused(state, client_id, refusal, now))
                 }
             })?;
         let proven = Proven { proof: proof.as_ref(), certificate: request.client_certificate };
+        if let Some(url) = &documented {
+            // Who such a client is has to be fetched, and nobody makes us fetch but an IdP that is trusted: with an assertion
+            // that would be exchanged if the client were proven.
+            self.foresee(state, &asked, proven, now)
+                .map_err(|refusal| Refused::Exchange(self.tell_refused(state, url, refusal, now)))?;
+            presented.by_document(self, state, &form, url, request, now)?;
+        }
         let issued = self
             .decide_on(state, &asked, proven, now)
             .and_then(Pending::finish)
-            .map_err(|refusal| Refused::Exchange(self.tell_refused(state, client, refusal, now)))?;
+            .map_err(|refusal| Refused::Exchange(self.tell_refused(state, client_id, refusal, now)))?;
         Ok(Answer { issued, renews_nonce: proof.is_some_and(|proof| proof.is_nonce_ageing()) })
     }
 }

@@ -79,17 +79,18 @@ def case(name, origin, *, headers=None, body=None, control=None, differs=None, b
     files[list(files)[-1]].append(cases[name])
 
 
-def token(name, origin, *, scope="chat.read", resource=CHAT, details=None, **rest):
+def token(name, origin, *, scope="chat.read", resource=CHAT, details=None, fetched=None, **rest):
     """A token comes back."""
     granted = {"scope": scope, "resource": resource, "authorization_details": details}
     granted = {k: v for k, v in granted.items() if v is not None}
-    case(name, origin, expect={"status": 200, "headers": NO_STORE, "token": granted}, **rest)
+    expect = {"status": 200, "headers": NO_STORE, "token": granted, "fetched": fetched}
+    case(name, origin, expect={k: v for k, v in expect.items() if v is not None}, **rest)
 
 
-def error(name, origin, status, code, slug, differs, *, control="basic", headers_out=None, absent=None, **rest):
+def error(name, origin, status, code, slug, differs, *, control="basic", headers_out=None, absent=None, fetched=None, **rest):
     """An error comes back."""
     out = {**NO_STORE, **(headers_out or {})}
-    expect = {"status": status, "headers": out, "error": code, "slug": slug, "absent": absent}
+    expect = {"status": status, "headers": out, "error": code, "slug": slug, "absent": absent, "fetched": fetched}
     expect = {k: v for k, v in expect.items() if v is not None}
     case(name, origin, control=control, differs=differs, expect=expect, **rest)
 

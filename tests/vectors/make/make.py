@@ -10,6 +10,7 @@ import sys
 
 import endpoint
 import endpoint_details
+import endpoint_documents
 import endpoint_dpop
 import endpoint_limits
 import endpoint_tls
@@ -38,6 +39,7 @@ def main() -> None:
     table.write()
     endpoint.requests()
     endpoint_details.requests()
+    endpoint_documents.requests()
     endpoint_dpop.requests()
     endpoint_limits.requests()
     endpoint_tls.requests()

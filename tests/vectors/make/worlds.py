@@ -319,6 +319,12 @@ def _all() -> None:
         grant(["eng"], ["chat.read"], authorization_details=["chat_channel"]),
         grant(["leads"], ["chat.read"], authorization_details=["chat_export"]),
     ))
+    written = {"id": "https://client.example/written-down.json", "auth": "private_key_jwt", "connectors": ["chat"],
+               "jwks": {"keys": [public("client-rs256")]}}
+    documents = {"origins": ["https://client.example", "https://second.example"], "connectors": ["*"]}
+    world("requests-documents", both(
+        lambda w: w["clients"].extend([*every_way(), written]), top(client_documents={**documents, "auth": ["private_key_jwt", "none"]})))
+    world("requests-documents-keys", top(client_documents=documents))
     world("requests-tls", lambda w: w["clients"].extend([
         {"id": "client-tls-dn", "auth": "tls_client_auth", "subject_dn": r"CN=client-tls-dn,O=Acme\, Inc.,C=US", "connectors": ["chat"]},
         {"id": "client-tls-san", "auth": "tls_client_auth", "san_dns": "client.acme.example", "connectors": ["chat"]},
