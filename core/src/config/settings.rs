@@ -29,16 +29,16 @@ impl Endpoints {
     /// Reads `endpoints`; what is left out is the issuer, a slash, and the name.
     pub(super) fn read(root: &Section<'_>, issuer: &str) -> Result<Self, Error> {
         let section = root.section("endpoints", &["token", "jwks", "revoke", "introspect", "authorize"])?;
-        let url = |name: &str| match section.optional(name) {
-            Some(field) => uri::endpoint(&field),
+        let url = |name: &str, read: fn(&Field<'_>) -> Result<String, Error>| match section.optional(name) {
+            Some(field) => read(&field),
             None => Ok(format!("{}/{name}", issuer.strip_suffix('/').unwrap_or(issuer))),
         };
         Ok(Self {
-            token: url("token")?,
-            jwks: url("jwks")?,
-            revoke: url("revoke")?,
-            introspect: url("introspect")?,
-            authorize: url("authorize")?,
+            token: url("token", uri::endpoint_without_query)?,
+            jwks: url("jwks", uri::endpoint)?,
+            revoke: url("revoke", uri::endpoint_without_query)?,
+            introspect: url("introspect", uri::endpoint_without_query)?,
+            authorize: url("authorize", uri::endpoint)?,
         })
     }
 }

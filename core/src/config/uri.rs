@@ -27,6 +27,17 @@ pub(super) fn endpoint(field: &Field<'_>) -> Result<String, Error> {
     )))
 }
 
+/// The same without a query: for an endpoint that refuses requests with one, because it would be logged on the way.
+pub(super) fn endpoint_without_query(field: &Field<'_>) -> Result<String, Error> {
+    let url = endpoint(field)?;
+    if url.contains('?') {
+        return Err(field.error(format!(
+            "`{url}` has a query, and requests with a query are refused; allowed: a URL without one"
+        )));
+    }
+    Ok(url)
+}
+
 /// An `https` or `http` URL without query and fragment, as an issuer identifier is (RFC 8414 section 2).
 pub(super) fn issuer(field: &Field<'_>) -> Result<String, Error> {
     let text = field.text()?;

@@ -25,6 +25,9 @@ use crate::state::State;
 /// `client_assertion_type` of `private_key_jwt` (RFC 7523 section 2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
+/// Bytes of a `client_id` that nobody has proven, in the record, at most.
+const MAX_RECORDED: usize = 256;
+
 /// What was presented, kept for the answer to a refusal and for the record of it.
 #[derive(Default)]
 pub(super) struct Presented {
@@ -34,9 +37,9 @@ pub(super) struct Presented {
 }
 
 impl Presented {
-    /// Who the client says it is; empty where it did not say.
+    /// Who the client says it is, for the record: the first 256 bytes of it, and empty where it did not say.
     pub(super) fn client_id(&self) -> String {
-        self.client_id.borrow().clone()
+        beginning(&self.client_id.borrow(), MAX_RECORDED).to_owned()
     }
 
     /// Whether the answer to a refusal names the scheme (RFC 6749 section 5.2).
@@ -275,7 +278,35 @@ fn spend(exchange: &Exchange, claim: Claim, now: i64) -> Result<(), Reason> {
     }
 }
 
+/// The whole characters within the first `max` bytes.
+fn beginning(text: &str, max: usize) -> &str {
+    let fits = |(at, character): (usize, char)| Some(at + character.len_utf8()).filter(|end| *end <= max);
+    text.get(..text.char_indices().map_while(fits).last().unwrap_or(0)).unwrap_or_default()
+}
+
 /// Whether a digest is among those that are written down. Takes the same time whichever it is, and whether it is.
 fn is_one_of(digest: &[u8; 32], known: &[Sha256]) -> bool {
     known.iter().fold(Choice::from(0), |found, known| found | known.0.ct_eq(digest)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_to_the_record_ends_at_a_character() {
+        for (text, cut) in [
+            ("", ""),
+            ("abc", "abc"),
+            ("abcd", "abcd"),
+            ("abcde", "abcd"),
+            ("ab\u{20ac}", "ab"),
+            ("abc\u{e9}", "abc"),
+        ] {
+            assert_eq!(beginning(text, 4), cut, "{text}");
+        }
+        let presented = Presented::default();
+        presented.client_id.replace("\u{e9}".repeat(40_000));
+        assert_eq!(presented.client_id(), "\u{e9}".repeat(128));
+    }
 }

@@ -147,6 +147,9 @@ def _requests() -> None:
                         body=usual() + f"&scope={text}")
     invalid_request("form-many-parameters", "spec: nothing without a bound", "form_malformed", "65 parameters",
                     body="&".join(f"p{at}=x" for at in range(65)))
+    invalid_request("form-many-ampersands", "spec: nothing without a bound", "form_malformed", "64 ampersands behind it",
+                    body=[usual(), {"repeat": "&", "times": 64}])
+    token("form-some-ampersands", "RFC 6749 appendix B", body=[usual(), {"repeat": "&", "times": 62}])
     invalid_request("form-empty", "row 1", "grant_type_missing", "an empty body", body="")
     invalid_request("grant-type-missing", "row 1; RFC 6749 section 5.2", "grant_type_missing", "no `grant_type`",
                     body=form(("assertion", assertion())))
