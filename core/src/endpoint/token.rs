@@ -79,6 +79,9 @@ impl Exchange {
             GRANT_TYPE_WITH_PROOF => return Err(Reason::DpopMissing.into()),
             _ => return Err(Reason::GrantTypeUnsupported.into()),
         }
+        if !state.keyring.is_in_use() {
+            return Err(Reason::GrantTypeUnsupported.into());
+        }
         let assertion = form.parameter("assertion")?.ok_or(Reason::AssertionMissing)?;
         let (resource, scope) = (form.resources()?, form.parameter("scope")?);
         let details = form.parameter("authorization_details")?;
