@@ -49,7 +49,7 @@ impl Record for Lines {
             );
         }
         assert!(event.client_id.len() <= 1024 && !event.policy_digest.is_empty());
-        let slug = event.refusal.map(|refusal| refusal.slug());
+        let slug = event.refusal.map(Refusal::slug);
         self.0.lock().unwrap().push((slug, format!("{event:?}")));
         Ok(Receipt(0))
     }

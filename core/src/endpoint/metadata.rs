@@ -57,9 +57,9 @@ impl Exchange {
             // Required by RFC 8414 section 2; there is no authorization endpoint, so there is none.
             json.strings("response_types_supported", []);
             // Without an IdP there is nothing to present.
-            let served = state.keyring.is_in_use();
-            json.strings("grant_types_supported", served.then_some(GRANT_TYPE));
-            json.strings("authorization_grant_profiles_supported", served.then_some(GRANT_PROFILE));
+            let is_on = state.keyring.is_in_use();
+            json.strings("grant_types_supported", is_on.then_some(GRANT_TYPE));
+            json.strings("authorization_grant_profiles_supported", is_on.then_some(GRANT_PROFILE));
             json.strings("token_endpoint_auth_methods_supported", methods.iter().copied());
             if methods.contains(&"private_key_jwt") {
                 let names = asymmetric_algorithms().map(Algorithm::name);

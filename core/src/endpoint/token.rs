@@ -106,14 +106,14 @@ impl Exchange {
                 dpop::verify(proof, &self.proof_rules(state, now, request.method, url))
             })
             .transpose()
-            .map_err(|reason| match reason {
+            .map_err(|reason| {
                 // The first half of a handshake (RFC 9449 section 8), not a fault to be counted.
-                Reason::DpopNonceRequired => Refused::Request(reason),
-                _ => {
-                    self.count(0, 1);
-                    let refusal = state.record_refusal(reason, &state.event(&asked, now));
-                    Refused::Exchange(self.tell_refused(state, client_id, refusal, now))
+                if reason == Reason::DpopNonceRequired {
+                    return Refused::Request(reason);
                 }
+                self.count(0, 1);
+                let refusal = state.record_refusal(reason, &state.event(&asked, now));
+                Refused::Exchange(self.tell_refused(state, client_id, refusal, now))
             })?;
         let proven = Proven { proof: proof.as_ref(), certificate: request.client_certificate };
         if let Some(url) = &documented {
