@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use idjag::{
-    Challenge, Check, Event, Exchange, OAuthError, Reason, Receipt, Record, RecordUnavailable, Response,
-    Revocation, TokenRequest,
+    Challenge, Check, Event, Exchange, OAuthError, Reason, Receipt, Record, RecordUnavailable, Refusal,
+    Response, Revocation, TokenRequest,
 };
 use idjag_tests::{Documents, Down, RequestCase, SetClock, World, claims};
 use serde_json::Value;
