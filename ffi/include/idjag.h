@@ -72,6 +72,12 @@
 // The token is valid and lacks scopes: answer with 403.
 #define IDJAG_CHALLENGE_INSUFFICIENT_SCOPE 3
 
+// A directory as JSON: `{"version":1,"people":[…]}`.
+#define IDJAG_DIRECTORY_JSON 1
+
+// A directory as CSV: `issuer,tenant,subject,active,group`, a row for each group.
+#define IDJAG_DIRECTORY_CSV 2
+
 // One access token: `name` is its `jti`, `expires_at` its `exp` and the leeway.
 #define IDJAG_REVOKE_TOKEN 1
 
@@ -87,14 +93,8 @@
 // One IdP with all its tenants: `name` is its issuer identifier.
 #define IDJAG_REVOKE_ISSUER 5
 
-// A directory as JSON: `{"version":1,"people":[…]}`.
-#define IDJAG_DIRECTORY_JSON 1
-
-// A directory as CSV: `issuer,tenant,subject,active,group`, a row for each group.
-#define IDJAG_DIRECTORY_CSV 2
-
 // How a call ended. New values may be added; none is ever used for something else.
-typedef enum idjag_result_t {
+typedef enum {
     // It is done, and what was asked for is written.
     IDJAG_OK = 0,
     // The answer is no. What to tell the client is in `oauth_error` and `message`; `slug` is for your log.
@@ -140,77 +140,10 @@ typedef struct idjag_token_t idjag_token_t;
 // idjag_verified_free. Threads: any number may read it.
 typedef struct idjag_verified_t idjag_verified_t;
 
-// Why a call did not end with IDJAG_OK, which leaves it as it is.
-//
-// The caller's own, set with IDJAG_ERROR_INIT; nothing in it is ever freed. For one thread at a time. Every function takes
-// NULL in its place.
-typedef struct idjag_error_t {
-    // The size of this structure: IDJAG_ERROR_INIT sets it.
-    size_t struct_size;
-    // The code for the `error` member of the answer (RFC 6749 section 5.2). NULL where there is nothing to answer.
-    const char *oauth_error;
-    // Why, for logs and metrics; never to be sent. NULL where it was no refusal. Slugs never change once released.
-    const char *slug;
-    // The HTTP status of the answer. 0 where there is nothing to answer.
-    int http_status;
-    // Seconds for `Retry-After`. 0: no such header.
-    int retry_after_s;
-    // A sentence in UTF-8, ending in NUL, cut where it is longer. After a refusal it may be sent as `error_description`.
-    char message[200];
-} idjag_error_t;
-
-// A header of a request. One that came twice stands twice.
-//
-// The caller's own, set with IDJAG_HEADER_INIT; borrowed for the call.
-typedef struct idjag_header_t {
-    // The size of this structure: IDJAG_HEADER_INIT sets it.
-    size_t struct_size;
-    // The name, in any case.
-    const char *name;
-    // Its length.
-    size_t name_length;
-    // The value.
-    const char *value;
-    // Its length.
-    size_t value_length;
-} idjag_header_t;
-
-// A request to one of the endpoints, as it came.
-//
-// The caller's own, set with IDJAG_HTTP_REQUEST_INIT; borrowed for the call.
-typedef struct idjag_http_request_t {
-    // The size of this structure: IDJAG_HTTP_REQUEST_INIT sets it.
-    size_t struct_size;
-    // The method.
-    const char *method;
-    // Its length.
-    size_t method_length;
-    // The request target: path, and query if there is one.
-    const char *target;
-    // Its length.
-    size_t target_length;
-    // The headers, `header_count` structures of one size, in order.
-    const struct idjag_header_t *headers;
-    // How many.
-    size_t header_count;
-    // The body. One that was cut off one byte beyond `limits.max_body_bytes` is refused as the whole would be.
-    const char *body;
-    // Its length.
-    size_t body_length;
-    // The client's certificate in DER, where TLS asked for one and the client proved that the key is its own. NULL: none.
-    const char *client_certificate;
-    // Its length.
-    size_t client_certificate_length;
-    // Where the request came from, as you name peers. NULL: not known. This version does not look at it.
-    const char *peer;
-    // Its length.
-    size_t peer_length;
-} idjag_http_request_t;
-
 // A configuration, as TOML or JSON: a file, or a text.
 //
 // The caller's own, set with IDJAG_CONFIG_INIT; borrowed for the call.
-typedef struct idjag_config_t {
+typedef struct {
     // The size of this structure: IDJAG_CONFIG_INIT sets it.
     size_t struct_size;
     // The path of the configuration's file; paths in it are relative to its folder. Then all that follows is NULL.
@@ -235,7 +168,7 @@ typedef struct idjag_config_t {
 //
 // The caller's own, set with IDJAG_CALLBACKS_INIT; copied. The functions are called by whichever thread calls idjag, by
 // several at once, until the handle is freed. They must return: no exception, no longjmp.
-typedef struct idjag_callbacks_t {
+typedef struct {
     // The size of this structure: IDJAG_CALLBACKS_INIT sets it.
     size_t struct_size;
     // Given to each function. It stays yours.
@@ -244,58 +177,29 @@ typedef struct idjag_callbacks_t {
     int64_t (*clock)(void *context);
 } idjag_callbacks_t;
 
-// What is taken back.
+// Why a call did not end with IDJAG_OK, which leaves it as it is.
 //
-// The caller's own, set with IDJAG_REVOCATION_INIT; borrowed for the call.
-typedef struct idjag_revocation_t {
-    // The size of this structure: IDJAG_REVOCATION_INIT sets it.
+// The caller's own, set with IDJAG_ERROR_INIT; nothing in it is ever freed. For one thread at a time. Every function takes
+// NULL in its place.
+typedef struct {
+    // The size of this structure: IDJAG_ERROR_INIT sets it.
     size_t struct_size;
-    // One of the IDJAG_REVOKE_ numbers.
-    uint32_t kind;
-    // Whom or what, see the number.
-    const char *name;
-    // Its length.
-    size_t name_length;
-    // With IDJAG_REVOKE_PERSON: the IdP's issuer identifier.
-    const char *issuer;
-    // Its length.
-    size_t issuer_length;
-    // With IDJAG_REVOKE_PERSON: the tenant. NULL where the IdP has none.
-    const char *tenant;
-    // Its length.
-    size_t tenant_length;
-    // With IDJAG_REVOKE_TOKEN: until when it could be accepted, in seconds since 1970.
-    int64_t expires_at;
-} idjag_revocation_t;
-
-// Counters and sizes.
-//
-// The caller's own, set with IDJAG_STATS_INIT; idjag_stats fills it as far as `struct_size` says. For one thread at a time.
-typedef struct idjag_stats_t {
-    // The size of this structure: IDJAG_STATS_INIT sets it.
-    size_t struct_size;
-    // Exchanges that were granted.
-    uint64_t granted;
-    // Exchanges that were refused.
-    uint64_t refused;
-    // Assertions that the single-use store holds.
-    uint64_t replay_entries;
-    // What they take, in bytes.
-    uint64_t replay_bytes;
-    // What they may take.
-    uint64_t replay_max_bytes;
-    // People in the directory.
-    uint64_t people;
-    // How often keys, policy, directory, clients or revocations have changed, counted from 1.
-    uint64_t generation;
-    // The SHA-256 of the policy's text, in hexadecimal, ending in NUL.
-    char policy_digest[72];
-} idjag_stats_t;
+    // The code for the `error` member of the answer (RFC 6749 section 5.2). NULL where there is nothing to answer.
+    const char *oauth_error;
+    // Why, for logs and metrics; never to be sent. NULL where it was no refusal. Slugs never change once released.
+    const char *slug;
+    // The HTTP status of the answer. 0 where there is nothing to answer.
+    int http_status;
+    // Seconds for `Retry-After`. 0: no such header.
+    int retry_after_s;
+    // A sentence in UTF-8, ending in NUL, cut where it is longer. After a refusal it may be sent as `error_description`.
+    char message[200];
+} idjag_error_t;
 
 // A request to exchange an ID-JAG (RFC 7523 section 2.1). You have authenticated the client.
 //
 // The caller's own, set with IDJAG_REQUEST_INIT; borrowed for the call.
-typedef struct idjag_request_t {
+typedef struct {
     // The size of this structure: IDJAG_REQUEST_INIT sets it.
     size_t struct_size;
     // The `assertion` parameter.
@@ -321,7 +225,7 @@ typedef struct idjag_request_t {
 // An access token and the request that presents it.
 //
 // The caller's own, set with IDJAG_PRESENTED_INIT; borrowed for the call.
-typedef struct idjag_presented_t {
+typedef struct {
     // The size of this structure: IDJAG_PRESENTED_INIT sets it.
     size_t struct_size;
     // The token, without `Bearer` or `DPoP`.
@@ -350,255 +254,105 @@ typedef struct idjag_presented_t {
     size_t client_certificate_length;
 } idjag_presented_t;
 
+// A header of a request. One that came twice stands twice.
+//
+// The caller's own, set with IDJAG_HEADER_INIT; borrowed for the call.
+typedef struct {
+    // The size of this structure: IDJAG_HEADER_INIT sets it.
+    size_t struct_size;
+    // The name, in any case.
+    const char *name;
+    // Its length.
+    size_t name_length;
+    // The value.
+    const char *value;
+    // Its length.
+    size_t value_length;
+} idjag_header_t;
+
+// A request to one of the endpoints, as it came.
+//
+// The caller's own, set with IDJAG_HTTP_REQUEST_INIT; borrowed for the call.
+typedef struct {
+    // The size of this structure: IDJAG_HTTP_REQUEST_INIT sets it.
+    size_t struct_size;
+    // The method.
+    const char *method;
+    // Its length.
+    size_t method_length;
+    // The request target: path, and query if there is one.
+    const char *target;
+    // Its length.
+    size_t target_length;
+    // The headers, `header_count` structures of one size, in order.
+    const idjag_header_t *headers;
+    // How many.
+    size_t header_count;
+    // The body. One that was cut off one byte beyond `limits.max_body_bytes` is refused as the whole would be.
+    const char *body;
+    // Its length.
+    size_t body_length;
+    // The client's certificate in DER, where TLS asked for one and the client proved that the key is its own. NULL: none.
+    const char *client_certificate;
+    // Its length.
+    size_t client_certificate_length;
+    // Where the request came from, as you name peers. NULL: not known. This version does not look at it.
+    const char *peer;
+    // Its length.
+    size_t peer_length;
+} idjag_http_request_t;
+
+// What is taken back.
+//
+// The caller's own, set with IDJAG_REVOCATION_INIT; borrowed for the call.
+typedef struct {
+    // The size of this structure: IDJAG_REVOCATION_INIT sets it.
+    size_t struct_size;
+    // One of the IDJAG_REVOKE_ numbers.
+    uint32_t kind;
+    // Whom or what, see the number.
+    const char *name;
+    // Its length.
+    size_t name_length;
+    // With IDJAG_REVOKE_PERSON: the IdP's issuer identifier.
+    const char *issuer;
+    // Its length.
+    size_t issuer_length;
+    // With IDJAG_REVOKE_PERSON: the tenant. NULL where the IdP has none.
+    const char *tenant;
+    // Its length.
+    size_t tenant_length;
+    // With IDJAG_REVOKE_TOKEN: until when it could be accepted, in seconds since 1970.
+    int64_t expires_at;
+} idjag_revocation_t;
+
+// Counters and sizes.
+//
+// The caller's own, set with IDJAG_STATS_INIT; idjag_stats fills it as far as `struct_size` says. For one thread at a time.
+typedef struct {
+    // The size of this structure: IDJAG_STATS_INIT sets it.
+    size_t struct_size;
+    // Exchanges that were granted.
+    uint64_t granted;
+    // Exchanges that were refused.
+    uint64_t refused;
+    // Assertions that the single-use store holds.
+    uint64_t replay_entries;
+    // What they take, in bytes.
+    uint64_t replay_bytes;
+    // What they may take.
+    uint64_t replay_max_bytes;
+    // People in the directory.
+    uint64_t people;
+    // How often keys, policy, directory, clients or revocations have changed, counted from 1.
+    uint64_t generation;
+    // The SHA-256 of the policy's text, in hexadecimal, ending in NUL.
+    char policy_digest[72];
+} idjag_stats_t;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
-
-// The authorization server metadata, JSON (RFC 8414 section 2): for `/.well-known/oauth-authorization-server`, with the path
-// of the issuer identifier behind it.
-enum idjag_result_t idjag_metadata(const struct idjag_exchange_t *exchange,
-                                   struct idjag_text_t **metadata,
-                                   struct idjag_error_t *error);
-
-// Our public keys, a JWK set (RFC 7517 section 5): for `jwks_uri`.
-enum idjag_result_t idjag_jwks(const struct idjag_exchange_t *exchange,
-                               struct idjag_text_t **jwks,
-                               struct idjag_error_t *error);
-
-// The metadata of a resource, JSON (RFC 9728 section 2): for the URL that idjag_challenge names.
-//
-// IDJAG_NOT_FOUND: no enabled connector serves it.
-enum idjag_result_t idjag_resource_metadata(const struct idjag_exchange_t *exchange,
-                                            const char *resource,
-                                            size_t resource_length,
-                                            struct idjag_text_t **metadata,
-                                            struct idjag_error_t *error);
-
-// The value of `WWW-Authenticate` for a resource (RFC 6750 section 3, RFC 9728 section 5.1).
-//
-// `challenge` is one of the IDJAG_CHALLENGE_ numbers; `scope` are the scopes that are needed, separated by spaces, for
-// IDJAG_CHALLENGE_INSUFFICIENT_SCOPE, otherwise NULL.
-enum idjag_result_t idjag_challenge(const struct idjag_exchange_t *exchange,
-                                    const char *resource,
-                                    size_t resource_length,
-                                    uint32_t challenge,
-                                    const char *scope,
-                                    size_t scope_length,
-                                    struct idjag_text_t **value,
-                                    struct idjag_error_t *error);
-
-// Answers a request to the token endpoint (RFC 6749 section 3.2): authenticates the client, exchanges the assertion.
-//
-// IDJAG_OK: there is a response, also where it says no. Send its status, headers and body.
-enum idjag_result_t idjag_endpoint_handle(const struct idjag_exchange_t *exchange,
-                                          const struct idjag_http_request_t *request,
-                                          struct idjag_response_t **response,
-                                          struct idjag_error_t *error);
-
-// Answers a request to the revocation endpoint (RFC 7009): a client gives its own token back. As idjag_endpoint_handle.
-enum idjag_result_t idjag_endpoint_revoke(const struct idjag_exchange_t *exchange,
-                                          const struct idjag_http_request_t *request,
-                                          struct idjag_response_t **response,
-                                          struct idjag_error_t *error);
-
-// Answers a request to the introspection endpoint (RFC 7662): what a token is worth at this moment. As
-// idjag_endpoint_handle.
-enum idjag_result_t idjag_endpoint_introspect(const struct idjag_exchange_t *exchange,
-                                              const struct idjag_http_request_t *request,
-                                              struct idjag_response_t **response,
-                                              struct idjag_error_t *error);
-
-// The status code. 0 where `response` is NULL.
-int idjag_response_status(const struct idjag_response_t *response);
-
-// How many headers there are.
-size_t idjag_response_header_count(const struct idjag_response_t *response);
-
-// The header of that number, counted from 0: its name, and `*value`; NULL beyond the last. Both end in NUL, until the
-// response is freed. `value` may be NULL.
-const char *idjag_response_header_at(const struct idjag_response_t *response,
-                                     size_t index,
-                                     const char **value);
-
-// The value of the header `name`, in any case; NULL: there is none. Ends in NUL, until the response is freed.
-const char *idjag_response_header(const struct idjag_response_t *response,
-                                  const char *name,
-                                  size_t name_length);
-
-// The body, until the response is freed. Ends in NUL, which is no part of it. `length` may be NULL.
-const char *idjag_response_body(const struct idjag_response_t *response, size_t *length);
-
-// Why it is a refusal, for logs; nothing of it is in the response. NULL: it is none. Never freed.
-const char *idjag_response_slug(const struct idjag_response_t *response);
-
-// Frees it. NULL: nothing happens.
-void idjag_response_free(struct idjag_response_t *response);
-
-// Makes an engine. `callbacks` may be NULL. Starts no thread.
-//
-// IDJAG_LOAD_FAILED: the configuration, or a file that it names, cannot be used; `message` has file, line and key.
-enum idjag_result_t idjag_exchange_new(const struct idjag_config_t *config,
-                                       const struct idjag_callbacks_t *callbacks,
-                                       struct idjag_exchange_t **exchange,
-                                       struct idjag_error_t *error);
-
-// Frees an engine that no thread uses any more. Tokens and responses that it gave stay. NULL: nothing happens.
-void idjag_exchange_free(struct idjag_exchange_t *exchange);
-
-// Replaces everything that the configuration names but the single-use store. What it leaves to the host stays: keys that
-// were put, a directory or a policy that was put, revocations.
-enum idjag_result_t idjag_reload(const struct idjag_exchange_t *exchange,
-                                 const struct idjag_config_t *config,
-                                 struct idjag_error_t *error);
-
-// What the configuration allows and still deserves a look: one warning a line, empty where there is none.
-enum idjag_result_t idjag_warnings(const struct idjag_exchange_t *exchange,
-                                   struct idjag_text_t **warnings,
-                                   struct idjag_error_t *error);
-
-// The text in UTF-8, ending in NUL, until it is freed. `length` may be NULL.
-const char *idjag_text_data(const struct idjag_text_t *text, size_t *length);
-
-// Frees it. NULL: nothing happens.
-void idjag_text_free(struct idjag_text_t *text);
-
-// Takes back at once: what was issued until now is void, and nothing new is issued until idjag_lift. Not kept on disk.
-//
-// Costs some nanoseconds for each revocation in force.
-enum idjag_result_t idjag_revoke(const struct idjag_exchange_t *exchange,
-                                 const struct idjag_revocation_t *revocation,
-                                 struct idjag_error_t *error);
-
-// Ends the block on new tokens. What was issued before stays void, and a token stays revoked.
-enum idjag_result_t idjag_lift(const struct idjag_exchange_t *exchange,
-                               const struct idjag_revocation_t *revocation,
-                               struct idjag_error_t *error);
-
-// Reads the counters.
-enum idjag_result_t idjag_stats(const struct idjag_exchange_t *exchange,
-                                struct idjag_stats_t *stats,
-                                struct idjag_error_t *error);
-
-// Replaces the keys of one IdP by a JWK set. Keys in it that cannot be used are left out; with none, nothing changes.
-enum idjag_result_t idjag_put_jwks(const struct idjag_exchange_t *exchange,
-                                   const char *issuer,
-                                   size_t issuer_length,
-                                   const char *jwks,
-                                   size_t jwks_length,
-                                   struct idjag_error_t *error);
-
-// Replaces the directory. `format` is IDJAG_DIRECTORY_JSON or IDJAG_DIRECTORY_CSV; `name` is what the text is called in
-// messages.
-enum idjag_result_t idjag_put_directory(const struct idjag_exchange_t *exchange,
-                                        uint32_t format,
-                                        const char *name,
-                                        size_t name_length,
-                                        const char *text,
-                                        size_t text_length,
-                                        struct idjag_error_t *error);
-
-// Replaces the policy by a text in the form of `policy.toml`. `name` is what the text is called in messages.
-enum idjag_result_t idjag_put_policy(const struct idjag_exchange_t *exchange,
-                                     const char *name,
-                                     size_t name_length,
-                                     const char *text,
-                                     size_t text_length,
-                                     struct idjag_error_t *error);
-
-// Exchanges an assertion for an access token.
-//
-// On IDJAG_OK `*token` is yours. IDJAG_REFUSED: the answer is no. IDJAG_UNAVAILABLE: answer with 503; the assertion may be
-// spent. Costs one verification and one signature.
-enum idjag_result_t idjag_exchange(const struct idjag_exchange_t *exchange,
-                                   const struct idjag_request_t *request,
-                                   struct idjag_token_t **token,
-                                   struct idjag_error_t *error);
-
-// Exchanges many assertions at once, on up to `threads` threads; 0: as many as there are cores.
-//
-// `requests` are `count` structures of one size. On IDJAG_OK each request has its answer at its place: `results` how it
-// ended, `tokens` the token, or NULL, and `errors`, unless it is NULL, the detail. Each of the three has room for `count`,
-// and each of `errors` is set with IDJAG_ERROR_INIT. On any other value nothing is written there, and nothing was spent
-// but after IDJAG_PANIC.
-enum idjag_result_t idjag_exchange_many(const struct idjag_exchange_t *exchange,
-                                        const struct idjag_request_t *requests,
-                                        size_t count,
-                                        size_t threads,
-                                        enum idjag_result_t *results,
-                                        struct idjag_token_t **tokens,
-                                        struct idjag_error_t *errors,
-                                        struct idjag_error_t *error);
-
-// The token, for the `access_token` member. Ends in NUL, until the token is freed. `length` may be NULL.
-const char *idjag_token_access_token(const struct idjag_token_t *token, size_t *length);
-
-// What was granted, for `scope`: separated by spaces, never empty. As idjag_token_access_token.
-const char *idjag_token_scope(const struct idjag_token_t *token, size_t *length);
-
-// What it is for, for `resource`. As idjag_token_access_token.
-const char *idjag_token_resource(const struct idjag_token_t *token, size_t *length);
-
-// The `token_type`. As idjag_token_access_token.
-const char *idjag_token_token_type(const struct idjag_token_t *token, size_t *length);
-
-// Seconds until it expires, for `expires_in`. 0 where `token` is NULL.
-int64_t idjag_token_expires_in(const struct idjag_token_t *token);
-
-// Frees it. NULL: nothing happens.
-void idjag_token_free(struct idjag_token_t *token);
-
-// Verifies an access token that this server minted, as of now: signature and expiry, and then the policy, directory,
-// clients and revocations of this moment.
-//
-// On IDJAG_OK `*verified` is yours. IDJAG_REFUSED: answer with 401 and idjag_challenge. Cheap when the same token comes again.
-enum idjag_result_t idjag_verify(const struct idjag_exchange_t *exchange,
-                                 const struct idjag_presented_t *presented,
-                                 struct idjag_verified_t **verified,
-                                 struct idjag_error_t *error);
-
-// `sub`, as the IdP wrote it. Ends in NUL, and may have others within; until the object is freed. `length` may be NULL.
-const char *idjag_verified_subject(const struct idjag_verified_t *verified,
-                                   size_t *length);
-
-// The issuer identifier of the IdP that vouched for the person. As idjag_verified_subject.
-const char *idjag_verified_idp(const struct idjag_verified_t *verified, size_t *length);
-
-// The tenant at that IdP; NULL: none. As idjag_verified_subject.
-const char *idjag_verified_tenant(const struct idjag_verified_t *verified, size_t *length);
-
-// The client that the token was issued to. As idjag_verified_subject.
-const char *idjag_verified_client_id(const struct idjag_verified_t *verified, size_t *length);
-
-// The scopes that the token carries and the policy still grants: separated by spaces, never empty. As
-// idjag_verified_subject.
-const char *idjag_verified_scope(const struct idjag_verified_t *verified, size_t *length);
-
-// The resource. As idjag_verified_subject.
-const char *idjag_verified_resource(const struct idjag_verified_t *verified, size_t *length);
-
-// The token's `jti`, for IDJAG_REVOKE_TOKEN. As idjag_verified_subject.
-const char *idjag_verified_jti(const struct idjag_verified_t *verified, size_t *length);
-
-// How many of the person's groups a grant names today.
-size_t idjag_verified_group_count(const struct idjag_verified_t *verified);
-
-// One of those groups, counted from 0; NULL beyond the last. As idjag_verified_subject.
-const char *idjag_verified_group(const struct idjag_verified_t *verified, size_t index, size_t *length);
-
-// When it was issued, in seconds since 1970. 0 where `verified` is NULL.
-int64_t idjag_verified_issued_at(const struct idjag_verified_t *verified);
-
-// When it expires, in seconds since 1970. 0 where `verified` is NULL.
-int64_t idjag_verified_expires_at(const struct idjag_verified_t *verified);
-
-// Who acts for the person, JSON (RFC 8693 section 4.1); NULL: nobody. As idjag_verified_subject.
-const char *idjag_verified_act(const struct idjag_verified_t *verified, size_t *length);
-
-// Every claim of the token, as it was minted, JSON. As idjag_verified_subject.
-const char *idjag_verified_claims(const struct idjag_verified_t *verified, size_t *length);
-
-// Frees it. NULL: nothing happens.
-void idjag_verified_free(struct idjag_verified_t *verified);
 
 // The version of the library that runs: the same as `IDJAG_VERSION` where it is the one that was compiled against.
 // Never freed.
@@ -607,39 +361,39 @@ const char *idjag_version(void);
 // Makes an engine. `callbacks` may be NULL. Starts no thread.
 //
 // IDJAG_LOAD_FAILED: the configuration, or a file that it names, cannot be used; `message` has file, line and key.
-enum idjag_result_t idjag_exchange_new(const struct idjag_config_t *config,
-                                       const struct idjag_callbacks_t *callbacks,
-                                       struct idjag_exchange_t **exchange,
-                                       struct idjag_error_t *error);
+idjag_result_t idjag_exchange_new(const idjag_config_t *config,
+                                  const idjag_callbacks_t *callbacks,
+                                  idjag_exchange_t **exchange,
+                                  idjag_error_t *error);
 
 // Frees an engine that no thread uses any more. Tokens and responses that it gave stay. NULL: nothing happens.
-void idjag_exchange_free(struct idjag_exchange_t *exchange);
+void idjag_exchange_free(idjag_exchange_t *exchange);
 
 // Replaces everything that the configuration names but the single-use store. What it leaves to the host stays: keys that
 // were put, a directory or a policy that was put, revocations.
-enum idjag_result_t idjag_reload(const struct idjag_exchange_t *exchange,
-                                 const struct idjag_config_t *config,
-                                 struct idjag_error_t *error);
+idjag_result_t idjag_reload(const idjag_exchange_t *exchange,
+                            const idjag_config_t *config,
+                            idjag_error_t *error);
 
 // What the configuration allows and still deserves a look: one warning a line, empty where there is none.
-enum idjag_result_t idjag_warnings(const struct idjag_exchange_t *exchange,
-                                   struct idjag_text_t **warnings,
-                                   struct idjag_error_t *error);
+idjag_result_t idjag_warnings(const idjag_exchange_t *exchange,
+                              idjag_text_t **warnings,
+                              idjag_error_t *error);
 
 // The text in UTF-8, ending in NUL, until it is freed. `length` may be NULL.
-const char *idjag_text_data(const struct idjag_text_t *text, size_t *length);
+const char *idjag_text_data(const idjag_text_t *text, size_t *length);
 
 // Frees it. NULL: nothing happens.
-void idjag_text_free(struct idjag_text_t *text);
+void idjag_text_free(idjag_text_t *text);
 
 // Exchanges an assertion for an access token.
 //
 // On IDJAG_OK `*token` is yours. IDJAG_REFUSED: the answer is no. IDJAG_UNAVAILABLE: answer with 503; the assertion may be
 // spent. Costs one verification and one signature.
-enum idjag_result_t idjag_exchange(const struct idjag_exchange_t *exchange,
-                                   const struct idjag_request_t *request,
-                                   struct idjag_token_t **token,
-                                   struct idjag_error_t *error);
+idjag_result_t idjag_exchange(const idjag_exchange_t *exchange,
+                              const idjag_request_t *request,
+                              idjag_token_t **token,
+                              idjag_error_t *error);
 
 // Exchanges many assertions at once, on up to `threads` threads; 0: as many as there are cores.
 //
@@ -647,208 +401,202 @@ enum idjag_result_t idjag_exchange(const struct idjag_exchange_t *exchange,
 // ended, `tokens` the token, or NULL, and `errors`, unless it is NULL, the detail. Each of the three has room for `count`,
 // and each of `errors` is set with IDJAG_ERROR_INIT. On any other value nothing is written there, and nothing was spent
 // but after IDJAG_PANIC.
-enum idjag_result_t idjag_exchange_many(const struct idjag_exchange_t *exchange,
-                                        const struct idjag_request_t *requests,
-                                        size_t count,
-                                        size_t threads,
-                                        enum idjag_result_t *results,
-                                        struct idjag_token_t **tokens,
-                                        struct idjag_error_t *errors,
-                                        struct idjag_error_t *error);
+idjag_result_t idjag_exchange_many(const idjag_exchange_t *exchange,
+                                   const idjag_request_t *requests,
+                                   size_t count,
+                                   size_t threads,
+                                   idjag_result_t *results,
+                                   idjag_token_t **tokens,
+                                   idjag_error_t *errors,
+                                   idjag_error_t *error);
 
 // The token, for the `access_token` member. Ends in NUL, until the token is freed. `length` may be NULL.
-const char *idjag_token_access_token(const struct idjag_token_t *token, size_t *length);
+const char *idjag_token_access_token(const idjag_token_t *token, size_t *length);
 
 // What was granted, for `scope`: separated by spaces, never empty. As idjag_token_access_token.
-const char *idjag_token_scope(const struct idjag_token_t *token, size_t *length);
+const char *idjag_token_scope(const idjag_token_t *token, size_t *length);
 
 // What it is for, for `resource`. As idjag_token_access_token.
-const char *idjag_token_resource(const struct idjag_token_t *token, size_t *length);
+const char *idjag_token_resource(const idjag_token_t *token, size_t *length);
 
 // The `token_type`. As idjag_token_access_token.
-const char *idjag_token_token_type(const struct idjag_token_t *token, size_t *length);
+const char *idjag_token_token_type(const idjag_token_t *token, size_t *length);
 
 // Seconds until it expires, for `expires_in`. 0 where `token` is NULL.
-int64_t idjag_token_expires_in(const struct idjag_token_t *token);
+int64_t idjag_token_expires_in(const idjag_token_t *token);
 
 // Frees it. NULL: nothing happens.
-void idjag_token_free(struct idjag_token_t *token);
+void idjag_token_free(idjag_token_t *token);
 
 // Verifies an access token that this server minted, as of now: signature and expiry, and then the policy, directory,
 // clients and revocations of this moment.
 //
 // On IDJAG_OK `*verified` is yours. IDJAG_REFUSED: answer with 401 and idjag_challenge. Cheap when the same token comes again.
-enum idjag_result_t idjag_verify(const struct idjag_exchange_t *exchange,
-                                 const struct idjag_presented_t *presented,
-                                 struct idjag_verified_t **verified,
-                                 struct idjag_error_t *error);
+idjag_result_t idjag_verify(const idjag_exchange_t *exchange,
+                            const idjag_presented_t *presented,
+                            idjag_verified_t **verified,
+                            idjag_error_t *error);
 
 // `sub`, as the IdP wrote it. Ends in NUL, and may have others within; until the object is freed. `length` may be NULL.
-const char *idjag_verified_subject(const struct idjag_verified_t *verified,
+const char *idjag_verified_subject(const idjag_verified_t *verified,
                                    size_t *length);
 
 // The issuer identifier of the IdP that vouched for the person. As idjag_verified_subject.
-const char *idjag_verified_idp(const struct idjag_verified_t *verified, size_t *length);
+const char *idjag_verified_idp(const idjag_verified_t *verified, size_t *length);
 
 // The tenant at that IdP; NULL: none. As idjag_verified_subject.
-const char *idjag_verified_tenant(const struct idjag_verified_t *verified, size_t *length);
+const char *idjag_verified_tenant(const idjag_verified_t *verified, size_t *length);
 
 // The client that the token was issued to. As idjag_verified_subject.
-const char *idjag_verified_client_id(const struct idjag_verified_t *verified, size_t *length);
+const char *idjag_verified_client_id(const idjag_verified_t *verified, size_t *length);
 
 // The scopes that the token carries and the policy still grants: separated by spaces, never empty. As
 // idjag_verified_subject.
-const char *idjag_verified_scope(const struct idjag_verified_t *verified, size_t *length);
+const char *idjag_verified_scope(const idjag_verified_t *verified, size_t *length);
 
 // The resource. As idjag_verified_subject.
-const char *idjag_verified_resource(const struct idjag_verified_t *verified, size_t *length);
+const char *idjag_verified_resource(const idjag_verified_t *verified, size_t *length);
 
 // The token's `jti`, for IDJAG_REVOKE_TOKEN. As idjag_verified_subject.
-const char *idjag_verified_jti(const struct idjag_verified_t *verified, size_t *length);
+const char *idjag_verified_jti(const idjag_verified_t *verified, size_t *length);
 
 // How many of the person's groups a grant names today.
-size_t idjag_verified_group_count(const struct idjag_verified_t *verified);
+size_t idjag_verified_group_count(const idjag_verified_t *verified);
 
 // One of those groups, counted from 0; NULL beyond the last. As idjag_verified_subject.
-const char *idjag_verified_group(const struct idjag_verified_t *verified, size_t index, size_t *length);
+const char *idjag_verified_group(const idjag_verified_t *verified, size_t index, size_t *length);
 
 // When it was issued, in seconds since 1970. 0 where `verified` is NULL.
-int64_t idjag_verified_issued_at(const struct idjag_verified_t *verified);
+int64_t idjag_verified_issued_at(const idjag_verified_t *verified);
 
 // When it expires, in seconds since 1970. 0 where `verified` is NULL.
-int64_t idjag_verified_expires_at(const struct idjag_verified_t *verified);
+int64_t idjag_verified_expires_at(const idjag_verified_t *verified);
 
 // Who acts for the person, JSON (RFC 8693 section 4.1); NULL: nobody. As idjag_verified_subject.
-const char *idjag_verified_act(const struct idjag_verified_t *verified, size_t *length);
+const char *idjag_verified_act(const idjag_verified_t *verified, size_t *length);
 
 // Every claim of the token, as it was minted, JSON. As idjag_verified_subject.
-const char *idjag_verified_claims(const struct idjag_verified_t *verified, size_t *length);
+const char *idjag_verified_claims(const idjag_verified_t *verified, size_t *length);
 
 // Frees it. NULL: nothing happens.
-void idjag_verified_free(struct idjag_verified_t *verified);
+void idjag_verified_free(idjag_verified_t *verified);
 
 // Answers a request to the token endpoint (RFC 6749 section 3.2): authenticates the client, exchanges the assertion.
 //
 // IDJAG_OK: there is a response, also where it says no. Send its status, headers and body.
-enum idjag_result_t idjag_endpoint_handle(const struct idjag_exchange_t *exchange,
-                                          const struct idjag_http_request_t *request,
-                                          struct idjag_response_t **response,
-                                          struct idjag_error_t *error);
+idjag_result_t idjag_endpoint_handle(const idjag_exchange_t *exchange,
+                                     const idjag_http_request_t *request,
+                                     idjag_response_t **response,
+                                     idjag_error_t *error);
 
 // Answers a request to the revocation endpoint (RFC 7009): a client gives its own token back. As idjag_endpoint_handle.
-enum idjag_result_t idjag_endpoint_revoke(const struct idjag_exchange_t *exchange,
-                                          const struct idjag_http_request_t *request,
-                                          struct idjag_response_t **response,
-                                          struct idjag_error_t *error);
+idjag_result_t idjag_endpoint_revoke(const idjag_exchange_t *exchange,
+                                     const idjag_http_request_t *request,
+                                     idjag_response_t **response,
+                                     idjag_error_t *error);
 
 // Answers a request to the introspection endpoint (RFC 7662): what a token is worth at this moment. As
 // idjag_endpoint_handle.
-enum idjag_result_t idjag_endpoint_introspect(const struct idjag_exchange_t *exchange,
-                                              const struct idjag_http_request_t *request,
-                                              struct idjag_response_t **response,
-                                              struct idjag_error_t *error);
+idjag_result_t idjag_endpoint_introspect(const idjag_exchange_t *exchange,
+                                         const idjag_http_request_t *request,
+                                         idjag_response_t **response,
+                                         idjag_error_t *error);
 
 // The status code. 0 where `response` is NULL.
-int idjag_response_status(const struct idjag_response_t *response);
+int idjag_response_status(const idjag_response_t *response);
 
 // How many headers there are.
-size_t idjag_response_header_count(const struct idjag_response_t *response);
+size_t idjag_response_header_count(const idjag_response_t *response);
 
 // The header of that number, counted from 0: its name, and `*value`; NULL beyond the last. Both end in NUL, until the
 // response is freed. `value` may be NULL.
-const char *idjag_response_header_at(const struct idjag_response_t *response,
+const char *idjag_response_header_at(const idjag_response_t *response,
                                      size_t index,
                                      const char **value);
 
 // The value of the header `name`, in any case; NULL: there is none. Ends in NUL, until the response is freed.
-const char *idjag_response_header(const struct idjag_response_t *response,
-                                  const char *name,
-                                  size_t name_length);
+const char *idjag_response_header(const idjag_response_t *response, const char *name, size_t name_length);
 
 // The body, until the response is freed. Ends in NUL, which is no part of it. `length` may be NULL.
-const char *idjag_response_body(const struct idjag_response_t *response, size_t *length);
+const char *idjag_response_body(const idjag_response_t *response, size_t *length);
 
 // Why it is a refusal, for logs; nothing of it is in the response. NULL: it is none. Never freed.
-const char *idjag_response_slug(const struct idjag_response_t *response);
+const char *idjag_response_slug(const idjag_response_t *response);
 
 // Frees it. NULL: nothing happens.
-void idjag_response_free(struct idjag_response_t *response);
+void idjag_response_free(idjag_response_t *response);
 
 // The authorization server metadata, JSON (RFC 8414 section 2): for `/.well-known/oauth-authorization-server`, with the path
 // of the issuer identifier behind it.
-enum idjag_result_t idjag_metadata(const struct idjag_exchange_t *exchange,
-                                   struct idjag_text_t **metadata,
-                                   struct idjag_error_t *error);
+idjag_result_t idjag_metadata(const idjag_exchange_t *exchange,
+                              idjag_text_t **metadata,
+                              idjag_error_t *error);
 
 // Our public keys, a JWK set (RFC 7517 section 5): for `jwks_uri`.
-enum idjag_result_t idjag_jwks(const struct idjag_exchange_t *exchange,
-                               struct idjag_text_t **jwks,
-                               struct idjag_error_t *error);
+idjag_result_t idjag_jwks(const idjag_exchange_t *exchange, idjag_text_t **jwks, idjag_error_t *error);
 
 // The metadata of a resource, JSON (RFC 9728 section 2): for the URL that idjag_challenge names.
 //
 // IDJAG_NOT_FOUND: no enabled connector serves it.
-enum idjag_result_t idjag_resource_metadata(const struct idjag_exchange_t *exchange,
-                                            const char *resource,
-                                            size_t resource_length,
-                                            struct idjag_text_t **metadata,
-                                            struct idjag_error_t *error);
+idjag_result_t idjag_resource_metadata(const idjag_exchange_t *exchange,
+                                       const char *resource,
+                                       size_t resource_length,
+                                       idjag_text_t **metadata,
+                                       idjag_error_t *error);
 
 // The value of `WWW-Authenticate` for a resource (RFC 6750 section 3, RFC 9728 section 5.1).
 //
 // `challenge` is one of the IDJAG_CHALLENGE_ numbers; `scope` are the scopes that are needed, separated by spaces, for
 // IDJAG_CHALLENGE_INSUFFICIENT_SCOPE, otherwise NULL.
-enum idjag_result_t idjag_challenge(const struct idjag_exchange_t *exchange,
-                                    const char *resource,
-                                    size_t resource_length,
-                                    uint32_t challenge,
-                                    const char *scope,
-                                    size_t scope_length,
-                                    struct idjag_text_t **value,
-                                    struct idjag_error_t *error);
+idjag_result_t idjag_challenge(const idjag_exchange_t *exchange,
+                               const char *resource,
+                               size_t resource_length,
+                               uint32_t challenge,
+                               const char *scope,
+                               size_t scope_length,
+                               idjag_text_t **value,
+                               idjag_error_t *error);
 
 // Replaces the keys of one IdP by a JWK set. Keys in it that cannot be used are left out; with none, nothing changes.
-enum idjag_result_t idjag_put_jwks(const struct idjag_exchange_t *exchange,
-                                   const char *issuer,
-                                   size_t issuer_length,
-                                   const char *jwks,
-                                   size_t jwks_length,
-                                   struct idjag_error_t *error);
+idjag_result_t idjag_put_jwks(const idjag_exchange_t *exchange,
+                              const char *issuer,
+                              size_t issuer_length,
+                              const char *jwks,
+                              size_t jwks_length,
+                              idjag_error_t *error);
 
 // Replaces the directory. `format` is IDJAG_DIRECTORY_JSON or IDJAG_DIRECTORY_CSV; `name` is what the text is called in
 // messages.
-enum idjag_result_t idjag_put_directory(const struct idjag_exchange_t *exchange,
-                                        uint32_t format,
-                                        const char *name,
-                                        size_t name_length,
-                                        const char *text,
-                                        size_t text_length,
-                                        struct idjag_error_t *error);
+idjag_result_t idjag_put_directory(const idjag_exchange_t *exchange,
+                                   uint32_t format,
+                                   const char *name,
+                                   size_t name_length,
+                                   const char *text,
+                                   size_t text_length,
+                                   idjag_error_t *error);
 
 // Replaces the policy by a text in the form of `policy.toml`. `name` is what the text is called in messages.
-enum idjag_result_t idjag_put_policy(const struct idjag_exchange_t *exchange,
-                                     const char *name,
-                                     size_t name_length,
-                                     const char *text,
-                                     size_t text_length,
-                                     struct idjag_error_t *error);
+idjag_result_t idjag_put_policy(const idjag_exchange_t *exchange,
+                                const char *name,
+                                size_t name_length,
+                                const char *text,
+                                size_t text_length,
+                                idjag_error_t *error);
 
 // Takes back at once: what was issued until now is void, and nothing new is issued until idjag_lift. Not kept on disk.
 //
 // Costs some nanoseconds for each revocation in force.
-enum idjag_result_t idjag_revoke(const struct idjag_exchange_t *exchange,
-                                 const struct idjag_revocation_t *revocation,
-                                 struct idjag_error_t *error);
+idjag_result_t idjag_revoke(const idjag_exchange_t *exchange,
+                            const idjag_revocation_t *revocation,
+                            idjag_error_t *error);
 
 // Ends the block on new tokens. What was issued before stays void, and a token stays revoked.
-enum idjag_result_t idjag_lift(const struct idjag_exchange_t *exchange,
-                               const struct idjag_revocation_t *revocation,
-                               struct idjag_error_t *error);
+idjag_result_t idjag_lift(const idjag_exchange_t *exchange,
+                          const idjag_revocation_t *revocation,
+                          idjag_error_t *error);
 
 // Reads the counters.
-enum idjag_result_t idjag_stats(const struct idjag_exchange_t *exchange,
-                                struct idjag_stats_t *stats,
-                                struct idjag_error_t *error);
+idjag_result_t idjag_stats(const idjag_exchange_t *exchange, idjag_stats_t *stats, idjag_error_t *error);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -11,19 +11,31 @@
 
 mod boundary;
 mod caller;
-mod documents;
-mod endpoint;
-mod error;
-mod exchange;
 #[cfg(any(test, feature = "panicking-clock"))]
 mod panicking;
-mod reply;
-mod revocation;
 mod source;
-mod stats;
-mod swaps;
 mod terminated;
-mod token;
-mod verified;
-mod version;
 mod versioned;
+
+// What is in the header, in its order. Blank lines keep it.
+mod version;
+
+mod error;
+
+mod exchange;
+
+mod reply;
+
+mod token;
+
+mod verified;
+
+mod endpoint;
+
+mod documents;
+
+mod swaps;
+
+mod revocation;
+
+mod stats;

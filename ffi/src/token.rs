@@ -148,10 +148,11 @@ pub unsafe extern "C" fn idjag_exchange_many(
 ) -> Status {
     boundary!(error, |caller| {
         let engine = caller.engine(exchange)?;
+        // First, so that a count that cannot be is noticed before anything is as large.
+        let asked = caller.structures(requests, count)?;
         let results = caller.places("results", results, count)?;
         let tokens = caller.places("tokens", tokens, count)?;
         let details = Detail::array(caller, errors, count)?;
-        let asked = caller.structures(requests, count)?;
         let asked: Vec<Asked<'_>> =
             asked.iter().map(|asking| Asked::of(caller, asking)).collect::<Result<_, _>>()?;
         let resources: Vec<Vec<&str>> = asked.iter().map(Asked::resources).collect();

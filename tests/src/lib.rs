@@ -6,6 +6,7 @@
 mod case;
 mod down;
 mod request;
+pub mod steps;
 mod world;
 
 pub use case::{Assertion, Case, Expect, Granted, OneOrMore, Part, Refused, Step, Table, Valid, Verify};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::{fs, io};
 
 use idjag::{Exchange, Response, TokenRequest};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::case::{Part, expand};
 use crate::vectors;
@@ -46,7 +47,7 @@ enum Body {
 }
 
 /// A response.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expected {
     /// The status code.
@@ -65,7 +66,7 @@ pub struct Expected {
 }
 
 /// What is granted.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Token {
     /// The scopes, compared as a set.
@@ -116,6 +117,29 @@ impl RequestCase {
         let length = body.len().to_string();
         text.extend(["content-length: ", &length, "\r\nconnection: close\r\n\r\n", &body]);
         text.into_bytes()
+    }
+
+    /// The same as a step of [`crate::steps`].
+    pub(crate) fn step(&self) -> Value {
+        let Self {
+            name,
+            origin: _,
+            world: _,
+            now,
+            method,
+            target,
+            headers,
+            body: _,
+            certificate,
+            before: _,
+            control: _,
+            differs: _,
+            expect,
+        } = self;
+        json!({
+            "do": "send", "name": name, "now": now, "method": method, "target": target, "headers": headers,
+            "body": self.body(), "certificate": certificate, "expect": expect,
+        })
     }
 
     /// Hands it over.
