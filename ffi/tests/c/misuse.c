@@ -339,7 +339,7 @@ static void revocations(const char *world) {
         idjag_presented_t presented = IDJAG_PRESENTED_INIT;
         idjag_revocation_t revocation = IDJAG_REVOCATION_INIT;
         idjag_token_t *token = NULL, *second = NULL;
-        idjag_verified_t *who = NULL;
+        idjag_verified_t *who = NULL, *again = NULL;
         CHECK(idjag_exchange(fresh, &request, &token, &error) == IDJAG_OK, "%s", error.message);
         presented.token = idjag_token_access_token(token, &presented.token_length);
         presented.resource = idjag_token_resource(token, &presented.resource_length);
@@ -350,15 +350,14 @@ static void revocations(const char *world) {
         revocation.issuer = idjag_verified_idp(who, &revocation.issuer_length);
         revocation.expires_at = idjag_verified_expires_at(who);
         CHECK(idjag_revoke(fresh, &revocation, &error) == IDJAG_OK, "%s", error.message);
-        idjag_verified_free(who);
-        who = NULL;
-        CHECK(idjag_verify(fresh, &presented, &who, &error) == IDJAG_REFUSED, "%zu", index);
+        CHECK(idjag_verify(fresh, &presented, &again, &error) == IDJAG_REFUSED && again == NULL, "%zu", index);
         CHECK(strcmp(error.slug, "token_revoked") == 0, "%s", error.slug);
         CHECK(idjag_exchange(fresh, &request, &second, &error) == IDJAG_REFUSED, "%zu", index);
         CHECK(strcmp(error.slug, kinds[index].name ? "blocked" : "replayed") == 0, "%s", error.slug);
         CHECK(idjag_lift(fresh, &revocation, &error) == IDJAG_OK, "%s", error.message);
         CHECK(idjag_exchange(fresh, &request, &second, &error) == IDJAG_REFUSED, "%zu", index);
         CHECK(strcmp(error.slug, "replayed") == 0, "%s", error.slug);
+        idjag_verified_free(who);
         idjag_token_free(token);
         idjag_exchange_free(fresh);
     }
