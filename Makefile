@@ -5,7 +5,8 @@ CARGO ?= cargo
 SKIP ?=
 # For `make fuzz`: seconds for each target, and which targets.
 SECONDS ?= 20
-TARGETS ?= jws claims jwk jwks config policy directory exchange endpoint never_forged batch_equals_single verify_roundtrip
+TARGETS ?= jws claims jwk jwks config policy directory exchange endpoint never_forged batch_equals_single verify_roundtrip \
+    c_calls
 
 # For `make install`: everything goes to PREFIX/lib and PREFIX/include.
 PREFIX ?= /usr/local
@@ -103,11 +104,15 @@ mutants: need-rust ## break the code of the checks, piece by piece: a test must 
 
 # What cargo-fuzz does, without it and without a nightly toolchain. Leaks are looked for at the end, not after each run.
 fuzz: export RUSTC_BOOTSTRAP := 1
+fuzz: export IDJAG_STEPS := target/fuzz-steps.jsonl
+fuzz: export IDJAG_WORLD := tests/vectors/worlds/base.json
 fuzz: export RUSTFLAGS := -Zsanitizer=address --cfg fuzzing -Cforce-frame-pointers=yes -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares
 fuzz: need-rust need-c++ ## each fuzz target for SECONDS=20, under AddressSanitizer; TARGETS=jwks for one
 	$(CARGO) build --release --locked --manifest-path fuzz/Cargo.toml --target $(HOST) --target-dir target/fuzz --bins
+	@case " $(TARGETS) " in *" c_calls "*) \
+	    $(MAKE) --no-print-directory need-c && ffi/tests/fuzzer $(HOST) target/fuzz;; esac
 	@for target in $(TARGETS); do \
 	    mkdir -p target/fuzz-corpus/$$target fuzz/artifacts/$$target && \
 	    target/fuzz/$(HOST)/release/$$target -max_total_time=$(SECONDS) -timeout=10 -detect_leaks=0 -rss_limit_mb=2048 \
