@@ -252,7 +252,7 @@ pub unsafe extern "C" fn idjag_response_body(response: *const Answer, length: *m
 pub unsafe extern "C" fn idjag_response_slug(response: *const Answer) -> *const c_char {
     boundary!(or ptr::null(), |caller| {
         let slug = caller.answer(response).and_then(|answer| answer.response.slug()).and_then(word);
-        Ok(caller.hand_out(slug.map(Into::into), ptr::null_mut()))
+        Ok(caller.hand_out(slug, ptr::null_mut()))
     })
 }
 

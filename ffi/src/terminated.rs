@@ -59,14 +59,23 @@ impl Texts {
 }
 
 #[cfg(test)]
+impl<'a> Terminated<'a> {
+    /// The text without its NUL.
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        self.0.split_last().map_or(self.0, |(_, text)| text)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn each_text_has_its_nul() {
         let texts = Texts::of(&["ab", "", "c"]);
-        let found: Vec<&[u8]> = (0..4).filter_map(|number| texts.text(number)).map(|text| text.0).collect();
-        assert_eq!(found, [&b"ab\0"[..], b"\0", b"c\0"]);
+        let found: Vec<&[u8]> =
+            (0..4).filter_map(|number| texts.text(number)).map(Terminated::bytes).collect();
+        assert_eq!(found, [&b"ab"[..], b"", b"c"]);
         assert_eq!(texts.text(1).map(|text| text.into_parts().1), Some(0));
         assert_eq!(Terminated::from(c"ab").into_parts().1, 2);
     }
