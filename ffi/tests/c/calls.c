@@ -78,7 +78,7 @@ static idjag_request_t draw_request(const char **resource, size_t *resource_leng
         request.resource_count = 1;
     }
     if (draw(16) == 0) {
-        request.struct_size = draw(120);
+        request.struct_size = draw((unsigned)sizeof request + 1);
     }
     return request;
 }
