@@ -8,6 +8,7 @@ pub mod base64url;
 mod case;
 mod down;
 mod request;
+pub mod steps;
 mod world;
 
 pub use access_token::claims;
