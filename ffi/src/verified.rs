@@ -79,7 +79,7 @@ const GROUPS: usize = 7;
 
 impl From<VerifiedToken> for Verified {
     fn from(token: VerifiedToken) -> Self {
-        let mut texts = Texts::of(&[
+        let own = [
             token.subject(),
             token.idp(),
             token.tenant().unwrap_or_default(),
@@ -87,10 +87,8 @@ impl From<VerifiedToken> for Verified {
             token.scope(),
             token.resource(),
             token.jti(),
-        ]);
-        for group in token.groups() {
-            texts.push(group.as_bytes());
-        }
+        ];
+        let texts = Texts::chained(&own, token.groups());
         let has_tenant = token.tenant().is_some();
         Self { token, texts, has_tenant, claims: OnceLock::new(), act: OnceLock::new() }
     }
