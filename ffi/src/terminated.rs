@@ -30,9 +30,18 @@ pub(crate) struct Texts {
 impl Texts {
     /// Copies texts.
     pub(crate) fn of(texts: &[&str]) -> Self {
-        let bytes = texts.iter().map(|text| text.len() + 1).sum();
-        let mut copies = Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(texts.len()) };
-        for text in texts {
+        Self::chained(texts, std::iter::empty())
+    }
+
+    /// Copies texts and more texts. Asks for memory twice, however many they are.
+    pub(crate) fn chained<'a>(
+        texts: &[&'a str],
+        more: impl ExactSizeIterator<Item = &'a str> + Clone,
+    ) -> Self {
+        let bytes: usize = texts.iter().copied().chain(more.clone()).map(|text| text.len() + 1).sum();
+        let mut copies =
+            Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(texts.len() + more.len()) };
+        for text in texts.iter().copied().chain(more) {
             copies.push(text.as_bytes());
         }
         copies

@@ -81,7 +81,7 @@ const GROUPS: usize = 8;
 
 impl From<VerifiedToken> for Verified {
     fn from(token: VerifiedToken) -> Self {
-        let mut texts = Texts::of(&[
+        let own = [
             token.subject(),
             token.idp(),
             token.tenant().unwrap_or_default(),
@@ -90,10 +90,8 @@ impl From<VerifiedToken> for Verified {
             token.resource(),
             token.jti(),
             token.token_type(),
-        ]);
-        for group in token.groups() {
-            texts.push(group.as_bytes());
-        }
+        ];
+        let texts = Texts::chained(&own, token.groups());
         let has_tenant = token.tenant().is_some();
         Self { token, texts, has_tenant, claims: OnceLock::new(), act: OnceLock::new(), cnf: OnceLock::new() }
     }
