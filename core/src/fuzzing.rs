@@ -5,7 +5,7 @@ use crate::alg::Algorithm;
 use crate::assertion::TYP;
 use crate::base64url;
 use crate::claims::{Claims, GroupsClaim};
-use crate::json::{Document, Memory, PADDING, Parser, Value};
+use crate::json::{self, Document, Memory, PADDING, Parser, Value};
 use crate::json_writer::JsonWriter;
 use crate::jws::{Compact, Header};
 use crate::reason::Reason;
@@ -44,7 +44,10 @@ pub fn jws(token: &[u8]) -> Result<Jws, Reason> {
 }
 
 /// Reads the claims of an ID-JAG: the document as it is written back, and each claim.
+///
+/// Panics where the quick reader of plain texts reads anything but what simd-json reads.
 pub fn claims(payload: &[u8]) -> Result<(String, Readings), Reason> {
+    json::is_plain(payload);
     read(payload.to_vec(), |document| {
         let mut out = JsonWriter::default();
         out.object(|out| {

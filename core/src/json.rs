@@ -10,6 +10,7 @@ use simd_json::{Buffers, StaticNode};
 
 use crate::json_writer::JsonWriter;
 use crate::mark::mark;
+use crate::plain_json::{self, Plain};
 
 /// Objects and arrays within each other, at most.
 pub(crate) const MAX_DEPTH: u8 = 16;
@@ -40,44 +41,80 @@ impl Default for Parser {
 
 /// What a document needs as long as it lives. Reused by the next one.
 #[derive(Default)]
-pub(crate) struct Memory(Vec<Node<'static>>);
+pub(crate) struct Memory {
+    nodes: Vec<Node<'static>>,
+    /// A copy of the text with its escapes resolved, where it has any.
+    text: Vec<u8>,
+}
 
 /// One document that was read: a list of nodes that borrow their strings from the text.
 ///
 /// Its memory is given back when it is dropped.
 pub(crate) struct Document<'i, 'm> {
     tape: Tape<'i>,
-    home: &'m mut Memory,
+    home: &'m mut Vec<Node<'static>>,
 }
 
 impl Drop for Document<'_, '_> {
     fn drop(&mut self) {
         let tape = std::mem::replace(&mut self.tape, Tape(Vec::new()));
-        self.home.0 = tape.reset().0;
+        *self.home = tape.reset().0;
     }
 }
 
-impl<'i, 'm> Document<'i, 'm> {
-    /// Reads the first `length` bytes of `text`, which are unescaped in place; [`PADDING`] bytes of anything follow
-    /// them. The cost is linear in `length`.
+impl<'i, 'm: 'i> Document<'i, 'm> {
+    /// Reads the first `length` bytes of `text`. The cost is linear in `length`.
     pub(crate) fn read(
-        text: &'i mut [u8],
+        text: &'i [u8],
         length: usize,
         parser: &mut Parser,
         home: &'m mut Memory,
     ) -> Result<Self, JsonError> {
-        let mut tape = Tape(std::mem::take(&mut home.0)).reset();
-        let read = simd_json::fill_tape_padded(text, length, &mut parser.0, &mut tape);
-        let document = Self { tape, home };
-        match read {
-            Ok(()) => document.check().map(|()| document),
-            Err(error) => Err(match error.error() {
-                simd_json::ErrorType::DepthLimitExceeded => JsonError::TooComplex,
-                _ => JsonError::Invalid,
-            }),
+        let text = text.get(..length).ok_or(JsonError::Invalid)?;
+        let Memory { nodes, text: copy } = home;
+        let tape = Tape(std::mem::take(nodes)).reset();
+        let mut document = Self { tape, home: nodes };
+        match plain_json::read(text, MAX_DEPTH, &mut document.tape.0) {
+            Some(Plain { distinct: true }) => return Ok(document),
+            Some(Plain { distinct: false }) => {}
+            None => parse(text, copy, parser, &mut document.tape)?,
         }
+        document.check().map(|()| document)
     }
+}
 
+/// Reads any text. `copy` is where it is unescaped.
+fn parse<'i>(
+    text: &[u8],
+    copy: &'i mut Vec<u8>,
+    parser: &mut Parser,
+    tape: &mut Tape<'i>,
+) -> Result<(), JsonError> {
+    copy.clear();
+    copy.extend_from_slice(text);
+    copy.resize(text.len() + simd_json::INPUT_PADDING, 0);
+    simd_json::fill_tape_padded(copy, text.len(), &mut parser.0, tape).map_err(|error| match error.error() {
+        simd_json::ErrorType::DepthLimitExceeded => JsonError::TooComplex,
+        _ => JsonError::Invalid,
+    })
+}
+
+/// Whether [`plain_json`] reads `text`. It then reads what simd-json reads.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn is_plain(text: &[u8]) -> bool {
+    let (mut plain, mut copy, mut memory) = (Vec::new(), Vec::new(), Memory::default());
+    let Some(Plain { distinct }) = plain_json::read(text, MAX_DEPTH, &mut plain) else {
+        return false;
+    };
+    let mut tape = Tape(Vec::new());
+    assert_eq!(parse(text, &mut copy, &mut Parser::default(), &mut tape), Ok(()));
+    assert_eq!(tape.0, plain);
+    let checked = Document { tape, home: &mut memory.nodes }.check();
+    assert!(checked.is_ok() || !distinct);
+    true
+}
+
+impl<'i> Document<'i, '_> {
     /// The document's outermost object.
     pub(crate) fn object(&self) -> Object<'_, 'i> {
         Object(&self.tape.0)
@@ -347,10 +384,9 @@ mod tests {
         assert_eq!(document.object().member("a").unwrap().array().unwrap().count(), 3);
         assert!(document.object().member("b").is_none());
         drop(document);
-        assert!(memory.0.capacity() > 0);
-        // The same text, cut short and without padding.
+        assert!(memory.nodes.capacity() > 0);
+        // The same text, cut short.
         assert!(Document::read(&mut buffer, 12, &mut parser, &mut memory).is_err());
-        assert!(Document::read(&mut buffer[..13], 13, &mut parser, &mut memory).is_err());
-        assert!(memory.0.capacity() > 0);
+        assert!(memory.nodes.capacity() > 0);
     }
 }

@@ -107,6 +107,7 @@ mod keyring;
 mod mark;
 mod mint;
 mod own_keys;
+mod plain_json;
 mod policy;
 mod reason;
 mod record;

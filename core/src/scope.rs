@@ -19,12 +19,16 @@ pub(crate) struct Scope<'a>(&'a str);
 impl<'a> Scope<'a> {
     /// `None` when `text` is empty or off-grammar.
     pub(crate) fn read(text: &'a str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        let allowed = bytes.iter().all(|b| matches!(b, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
-        let spaced = bytes.windows(2).any(|pair| pair == b"  ")
-            || bytes.first() == Some(&b' ')
-            || bytes.last() == Some(&b' ');
-        (allowed && !spaced && !bytes.is_empty()).then_some(Self(text))
+        // A space stands between tokens: not after another, not first, not last.
+        let mut before = b' ';
+        for byte in text.bytes() {
+            match byte {
+                b' ' if before == b' ' => return None,
+                0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e => before = byte,
+                _ => return None,
+            }
+        }
+        (before != b' ').then_some(Self(text))
     }
 
     /// As it was written.
