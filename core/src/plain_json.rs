@@ -111,12 +111,19 @@ impl<'i> Reader<'i, '_> {
         Some(())
     }
 
+    #[inline]
     fn value(&mut self, depth: u8) -> Option<()> {
+        if !self.skip(b'"') {
+            return self.other(depth);
+        }
+        let text = self.string()?;
+        self.nodes.push(Node::String(text));
+        Some(())
+    }
+
+    /// A value that is not a string.
+    fn other(&mut self, depth: u8) -> Option<()> {
         match self.next()? {
-            b'"' => {
-                let text = self.string()?;
-                self.nodes.push(Node::String(text));
-            }
             b'{' => self.object(depth)?,
             b'[' => self.array(depth)?,
             digit @ b'0'..=b'9' => self.integer(digit)?,

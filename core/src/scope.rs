@@ -19,16 +19,15 @@ pub(crate) struct Scope<'a>(&'a str);
 impl<'a> Scope<'a> {
     /// `None` when `text` is empty or off-grammar.
     pub(crate) fn read(text: &'a str) -> Option<Self> {
-        // A space stands between tokens: not after another, not first, not last.
-        let mut before = b' ';
-        for byte in text.bytes() {
-            match byte {
-                b' ' if before == b' ' => return None,
-                0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e => before = byte,
-                _ => return None,
-            }
-        }
-        (before != b' ').then_some(Self(text))
+        // Without a way out in between, these take many bytes at a time.
+        let bytes = text.as_bytes();
+        let allowed = bytes.iter().fold(true, |allowed, byte| {
+            allowed & (0x20..=0x7e).contains(byte) & (*byte != b'"') & (*byte != b'\\')
+        });
+        let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+        let doubled = pairs.fold(false, |found, (a, b)| found | ((*a == b' ') & (*b == b' ')));
+        let inside = bytes.first().is_some_and(|b| *b != b' ') && bytes.last() != Some(&b' ');
+        (allowed && !doubled && inside).then_some(Self(text))
     }
 
     /// As it was written.
