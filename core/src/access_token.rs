@@ -217,7 +217,7 @@ impl Facts {
         let (groups, asserted) = (claims.groups_matched(), claims.groups_asserted());
         let details = claims.details_types()?;
         let lists = groups.clone().chain(asserted.clone()).chain(details);
-        let texts = Texts::of(fixed.into_iter().chain(lists)).ok_or(MALFORMED)?;
+        let texts = Texts::of(&fixed, lists).ok_or(MALFORMED)?;
         let asserted_from = LISTS + groups.count();
         let details_from = asserted_from + asserted.count();
         Ok(Self {
@@ -280,14 +280,14 @@ impl Facts {
         let scope = Scope::read(self.texts.get(SCOPE)).ok_or(GONE)?;
         let carried = connector.claimed(Some(scope)).map_err(|_| GONE)?;
         let scopes = narrow(carried, matching.scopes, None, &connector.scopes).map_err(|_| GONE)?;
-        let as_carried = scopes.names(&connector.scopes).eq(scope.as_str().split(' '))
+        let as_carried = scopes.names(&connector.scopes).map(str::as_bytes).eq(scope.tokens())
             && self.texts.range(self.groups.clone()).eq(matching.groups().iter().copied());
         let granted = if as_carried {
             None
         } else {
             let scope = scopes.print(&connector.scopes);
-            let granted = std::iter::once(&*scope).chain(matching.groups().iter().copied());
-            Some(Arc::new(Texts::of(granted).ok_or(GONE)?))
+            let groups = matching.groups().iter().copied();
+            Some(Arc::new(Texts::of(&[&scope], groups).ok_or(GONE)?))
         };
         Ok(VerifiedToken { facts: Arc::clone(self), granted })
     }

@@ -34,6 +34,11 @@ impl<'a> Scope<'a> {
     pub(crate) fn as_str(self) -> &'a str {
         self.0
     }
+
+    /// Its tokens.
+    pub(crate) fn tokens(self) -> impl Iterator<Item = &'a [u8]> {
+        self.0.as_bytes().split(|byte| *byte == b' ')
+    }
 }
 
 /// Some of a connector's scopes.
@@ -47,7 +52,7 @@ impl ScopeSet {
     /// The set of those of `scope`'s tokens that `vocabulary` has.
     pub(crate) fn of(scope: Scope<'_>, vocabulary: &[String]) -> Self {
         let mut set = Self::EMPTY;
-        for token in scope.0.as_bytes().split(|byte| *byte == b' ') {
+        for token in scope.tokens() {
             if let Some(at) = vocabulary.iter().position(|known| known.as_bytes() == token) {
                 set.insert(at);
             }
