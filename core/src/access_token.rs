@@ -14,7 +14,7 @@ use crate::claims::Claims;
 use crate::clients::Clients;
 use crate::config::State;
 use crate::grant::{Book, groups_listed};
-use crate::json::{Document, Memory, PADDING, Parser};
+use crate::json::{Document, Memory, Parser};
 use crate::json_writer::JsonWriter;
 use crate::jws::Compact;
 use crate::keyring::Keyring;
@@ -136,9 +136,9 @@ impl VerifiedToken {
     /// `act` as JSON text: who acts for the person (RFC 8693 section 4.1). Decoded anew by each call.
     pub fn act(&self) -> Option<String> {
         let mut claims = Vec::new();
-        let length = base64url::decode_into(self.payload(), &mut claims, PADDING).ok()?;
+        let claims = base64url::decode_into(self.payload(), &mut claims).ok()?;
         let (mut parser, mut memory) = (Parser::default(), Memory::default());
-        let document = Document::read(&mut claims, length, &mut parser, &mut memory).ok()?;
+        let document = Document::read(claims, &mut parser, &mut memory).ok()?;
         let mut act = JsonWriter::default();
         document.object().member("act")?.write(&mut act);
         Some(act.into_string())

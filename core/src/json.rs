@@ -1,7 +1,7 @@
 //! JSON as a stranger sends it (RFC 8259): read into values borrowed from one reused buffer.
 //!
-//! simd-json does the parsing and refuses invalid UTF-8, lone surrogates, numbers out of range and anything after the
-//! document. On top of it: the document is an object, no object names a member twice (compared after unescaping),
+//! A plain text is read by [`crate::plain_json`]. Of any other, simd-json does the parsing and refuses invalid UTF-8,
+//! lone surrogates, numbers out of range and anything after the document. On top of both: the document is an object, no object names a member twice (compared after unescaping),
 //! depth and the number of members are limited. Wrong types are told apart from absent members by the reader of each
 //! claim, not here.
 
@@ -18,9 +18,6 @@ pub(crate) const MAX_DEPTH: u8 = 16;
 const MAX_MEMBERS: usize = 256;
 /// Objects up to this size are checked for duplicates name by name, larger ones by sorting.
 const PAIRWISE: usize = 32;
-
-/// Bytes of anything that follow a text, so that the parser may read past its end.
-pub(crate) const PADDING: usize = simd_json::INPUT_PADDING;
 
 /// Why a text is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,14 +60,8 @@ impl Drop for Document<'_, '_> {
 }
 
 impl<'i, 'm: 'i> Document<'i, 'm> {
-    /// Reads the first `length` bytes of `text`. The cost is linear in `length`.
-    pub(crate) fn read(
-        text: &'i [u8],
-        length: usize,
-        parser: &mut Parser,
-        home: &'m mut Memory,
-    ) -> Result<Self, JsonError> {
-        let text = text.get(..length).ok_or(JsonError::Invalid)?;
+    /// Reads `text`. The cost is linear in its length.
+    pub(crate) fn read(text: &'i [u8], parser: &mut Parser, home: &'m mut Memory) -> Result<Self, JsonError> {
         let Memory { nodes, text: copy } = home;
         let tape = Tape(std::mem::take(nodes)).reset();
         let mut document = Self { tape, home: nodes };
@@ -83,7 +74,7 @@ impl<'i, 'm: 'i> Document<'i, 'm> {
     }
 }
 
-/// Reads any text. `copy` is where it is unescaped.
+/// Reads any text. `copy` is where it is unescaped, with some bytes after it that the parser may read.
 fn parse<'i>(
     text: &[u8],
     copy: &'i mut Vec<u8>,
@@ -301,9 +292,8 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Result<String, JsonError> {
-        let mut buffer = [text, &[0; PADDING]].concat();
         let (mut parser, mut memory) = (Parser::default(), Memory::default());
-        let document = Document::read(&mut buffer, text.len(), &mut parser, &mut memory)?;
+        let document = Document::read(text, &mut parser, &mut memory)?;
         let mut out = JsonWriter::default();
         Value(&document.tape.0).write(&mut out);
         Ok(out.into_string())
@@ -379,14 +369,13 @@ mod tests {
     #[test]
     fn memory_is_given_back() {
         let (mut parser, mut memory) = (Parser::default(), Memory::default());
-        let mut buffer = [&br#"{"a":[1,2,3]}"#[..], &[b'x'; PADDING]].concat();
-        let document = Document::read(&mut buffer, 13, &mut parser, &mut memory).unwrap();
+        let text = br#"{"a":[1,2,3]}"#;
+        let document = Document::read(text, &mut parser, &mut memory).unwrap();
         assert_eq!(document.object().member("a").unwrap().array().unwrap().count(), 3);
         assert!(document.object().member("b").is_none());
         drop(document);
         assert!(memory.nodes.capacity() > 0);
-        // The same text, cut short.
-        assert!(Document::read(&mut buffer, 12, &mut parser, &mut memory).is_err());
+        assert!(Document::read(&text[..12], &mut parser, &mut memory).is_err());
         assert!(memory.nodes.capacity() > 0);
     }
 }

@@ -10,10 +10,11 @@ pub(crate) struct Texts {
 impl Texts {
     /// Copies `first` and `others`. `None` when they take 4 GiB together.
     pub(crate) fn of<'a>(first: &[&str], others: impl Iterator<Item = &'a str> + Clone) -> Option<Self> {
-        let (count, length) = others.clone().fold(
-            (first.len(), first.iter().map(|text| text.len()).sum()),
-            |(count, length), text| (count + 1, length + text.len()),
-        );
+        let (count, length) = others
+            .clone()
+            .fold((first.len(), first.iter().map(|text| text.len()).sum()), |(count, length), text| {
+                (count + 1, length + text.len())
+            });
         u32::try_from(length).ok()?;
         let (mut text, mut ends) = (String::with_capacity(length), Vec::with_capacity(count));
         let mut copy = |one: &str| {
