@@ -22,8 +22,9 @@ pub(crate) struct Plain {
 /// them. `None`: it is not plain, and what was appended means nothing.
 pub(crate) fn read<'i>(text: &'i [u8], max_depth: u8, nodes: &mut Vec<Node<'i>>) -> Option<Plain> {
     // In a text without any of these, a string ends at the next quote.
-    let special = text.iter().fold(false, |special, byte| special | (*byte < 0x20) | (*byte == b'\\'));
-    if special {
+    // No way out in between: so this takes many bytes at a time.
+    let special = text.iter().fold(0, |special, byte| special | u8::from(*byte < 0x20 || *byte == b'\\'));
+    if special > 0 {
         return None;
     }
     let text = str::from_utf8(text).ok()?;

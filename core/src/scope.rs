@@ -19,15 +19,14 @@ pub(crate) struct Scope<'a>(&'a str);
 impl<'a> Scope<'a> {
     /// `None` when `text` is empty or off-grammar.
     pub(crate) fn read(text: &'a str) -> Option<Self> {
-        // Without a way out in between, these take many bytes at a time.
+        // No way out in between: so these take many bytes at a time.
         let bytes = text.as_bytes();
-        let allowed = bytes.iter().fold(true, |allowed, byte| {
-            allowed & (0x20..=0x7e).contains(byte) & (*byte != b'"') & (*byte != b'\\')
-        });
+        let strange = |b: u8| !(0x20..=0x7e).contains(&b) || b == b'"' || b == b'\\';
+        let strange = bytes.iter().fold(0, |found, b| found | u8::from(strange(*b)));
         let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
-        let doubled = pairs.fold(false, |found, (a, b)| found | ((*a == b' ') & (*b == b' ')));
+        let doubled = pairs.fold(0, |found, (a, b)| found | u8::from(*a == b' ' && *b == b' '));
         let inside = bytes.first().is_some_and(|b| *b != b' ') && bytes.last() != Some(&b' ');
-        (allowed && !doubled && inside).then_some(Self(text))
+        (strange | doubled == 0 && inside).then_some(Self(text))
     }
 
     /// As it was written.

@@ -21,7 +21,9 @@ impl Texts {
             text.push_str(one);
             ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
         };
-        first.iter().for_each(|one| copy(one));
+        for one in first {
+            copy(one);
+        }
         others.for_each(copy);
         Some(Self { text, ends })
     }
