@@ -14,7 +14,7 @@ use crate::claims::Claims;
 use crate::clients::Clients;
 use crate::config::State;
 use crate::grant::{Book, groups_listed};
-use crate::json::{Document, Memory, PADDING, Parser};
+use crate::json::{Document, Memory, Parser};
 use crate::json_writer::JsonWriter;
 use crate::jws::Compact;
 use crate::keyring::Keyring;
@@ -169,9 +169,9 @@ impl VerifiedToken {
     /// One claim as JSON text.
     fn claim(&self, name: &str) -> Option<String> {
         let mut claims = Vec::new();
-        let length = base64url::decode_into(self.payload(), &mut claims, PADDING).ok()?;
+        let claims = base64url::decode_into(self.payload(), &mut claims).ok()?;
         let (mut parser, mut memory) = (Parser::default(), Memory::default());
-        let document = Document::read(&mut claims, length, &mut parser, &mut memory).ok()?;
+        let document = Document::read(claims, &mut parser, &mut memory).ok()?;
         let mut claim = JsonWriter::default();
         document.object().member(name)?.write(&mut claim);
         Some(claim.into_string())
@@ -247,7 +247,7 @@ impl Facts {
         let (groups, asserted) = (claims.groups_matched(), claims.groups_asserted());
         let details = claims.details_types()?;
         let lists = groups.clone().chain(asserted.clone()).chain(details);
-        let texts = Texts::of(fixed.into_iter().chain(lists)).ok_or(MALFORMED)?;
+        let texts = Texts::of(&fixed, lists).ok_or(MALFORMED)?;
         let asserted_from = LISTS + groups.count();
         let details_from = asserted_from + asserted.count();
         Ok(Self {
@@ -311,14 +311,14 @@ impl Facts {
         let scope = Scope::read(self.texts.get(SCOPE)).ok_or(GONE)?;
         let carried = connector.claimed(Some(scope)).map_err(|_| GONE)?;
         let scopes = narrow(carried, matching.scopes, None, &connector.scopes).map_err(|_| GONE)?;
-        let as_carried = scopes.names(&connector.scopes).eq(scope.as_str().split(' '))
+        let as_carried = scopes.names(&connector.scopes).map(str::as_bytes).eq(scope.tokens())
             && self.texts.range(self.groups.clone()).eq(matching.groups().iter().copied());
         let granted = if as_carried {
             None
         } else {
             let scope = scopes.print(&connector.scopes);
-            let granted = std::iter::once(&*scope).chain(matching.groups().iter().copied());
-            Some(Arc::new(Texts::of(granted).ok_or(GONE)?))
+            let groups = matching.groups().iter().copied();
+            Some(Arc::new(Texts::of(&[&scope], groups).ok_or(GONE)?))
         };
         Ok(VerifiedToken { facts: Arc::clone(self), granted })
     }

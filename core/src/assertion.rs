@@ -12,7 +12,7 @@ use crate::claims::{Claims, GroupsClaim};
 use crate::clients::Clients;
 use crate::config::{Idp, Limits, Reach, SubjectKind};
 use crate::crypto;
-use crate::json::{Document, Memory, PADDING, Parser, Value};
+use crate::json::{Document, Memory, Parser, Value};
 use crate::jwks::NoKey;
 use crate::jws::{Compact, Header};
 use crate::key::VerifyingKey;
@@ -51,17 +51,17 @@ impl Slot {
             return Ok(());
         }
         self.header = None;
-        let length = decode(text, &mut self.decoded)?;
-        let document = Document::read(&mut self.decoded, length, parser, &mut self.memory)?;
+        let decoded = decode(text, &mut self.decoded)?;
+        let document = Document::read(decoded, parser, &mut self.memory)?;
         let Header { alg, kid } = Header::read(&document, |found| found == Some(typ))?;
         self.header = Some(KnownHeader { text: text.to_owned(), typ, alg, kid: kid.map(str::to_owned) });
         Ok(())
     }
 }
 
-/// Decodes one part of a token, with room for the parser after it.
-fn decode(part: &[u8], out: &mut Vec<u8>) -> Result<usize, Reason> {
-    base64url::decode_into(part, out, PADDING).map_err(|_| Reason::EncodingInvalid)
+/// Decodes one part of a token.
+fn decode<'o>(part: &[u8], out: &'o mut Vec<u8>) -> Result<&'o [u8], Reason> {
+    base64url::decode_into(part, out).map_err(|_| Reason::EncodingInvalid)
 }
 
 /// A token that was read. Nothing in it is believed.
@@ -94,15 +94,9 @@ impl<'a> Presented<'a> {
         if header.alg.is_symmetric() && typ == TYP {
             return Err(Reason::AlgNotAllowed);
         }
-        let length = decode(compact.payload, payload)?;
-        let signature_length = decode(compact.signature, signature)?;
-        let payload = Document::read(payload, length, parser, memory)?;
-        Ok(Self {
-            compact,
-            header,
-            signature: signature.get(..signature_length).unwrap_or_default(),
-            payload,
-        })
+        let payload = decode(compact.payload, payload)?;
+        let signature = decode(compact.signature, signature)?;
+        Ok(Self { compact, header, signature, payload: Document::read(payload, parser, memory)? })
     }
 
     /// The claims, unverified.

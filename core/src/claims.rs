@@ -95,29 +95,29 @@ impl<'t, 'i> Claims<'t, 'i> {
             idp: None,
         };
         for (name, value) in all.members() {
-            let place = match name {
-                "iss" => &mut found.iss,
-                "sub" => &mut found.sub,
-                "aud" => &mut found.aud,
-                "exp" => &mut found.exp,
-                "iat" => &mut found.iat,
-                "nbf" => &mut found.nbf,
-                "jti" => &mut found.jti,
-                "client_id" => &mut found.client_id,
-                "scope" => &mut found.scope,
-                "scp" => &mut found.scp,
-                "resource" => &mut found.resource,
-                "tenant" => &mut found.tenant,
-                "aud_tenant" => &mut found.aud_tenant,
-                "aud_sub" => &mut found.aud_sub,
-                "sub_id" => &mut found.sub_id,
-                "email" => &mut found.email,
-                "act" => &mut found.act,
-                "cnf" => &mut found.cnf,
-                "authorization_details" => &mut found.authorization_details,
-                "groups_asserted" => &mut found.groups_asserted,
-                "groups" => &mut found.groups,
-                "idp" => &mut found.idp,
+            let place = match name.as_bytes() {
+                b"iss" => &mut found.iss,
+                b"sub" => &mut found.sub,
+                b"aud" => &mut found.aud,
+                b"exp" => &mut found.exp,
+                b"iat" => &mut found.iat,
+                b"nbf" => &mut found.nbf,
+                b"jti" => &mut found.jti,
+                b"client_id" => &mut found.client_id,
+                b"scope" => &mut found.scope,
+                b"scp" => &mut found.scp,
+                b"resource" => &mut found.resource,
+                b"tenant" => &mut found.tenant,
+                b"aud_tenant" => &mut found.aud_tenant,
+                b"aud_sub" => &mut found.aud_sub,
+                b"sub_id" => &mut found.sub_id,
+                b"email" => &mut found.email,
+                b"act" => &mut found.act,
+                b"cnf" => &mut found.cnf,
+                b"authorization_details" => &mut found.authorization_details,
+                b"groups_asserted" => &mut found.groups_asserted,
+                b"groups" => &mut found.groups,
+                b"idp" => &mut found.idp,
                 _ => continue,
             };
             *place = Some(value);
@@ -258,9 +258,18 @@ impl<'t, 'i> Claims<'t, 'i> {
                 return Err(Reason::ActTooDeep);
             }
             let object = value.object().ok_or(Reason::ActMalformed)?;
-            required(object.member("sub"), Reason::ActMalformed)?;
-            optional(object.member("iss"), Reason::ActMalformed)?;
-            actor = object.member("act");
+            let (mut sub, mut iss) = (None, None);
+            actor = None;
+            for (name, value) in object.members() {
+                match name {
+                    "sub" => sub = Some(value),
+                    "iss" => iss = Some(value),
+                    "act" => actor = Some(value),
+                    _ => {}
+                }
+            }
+            required(sub, Reason::ActMalformed)?;
+            optional(iss, Reason::ActMalformed)?;
         }
         Ok(self.act)
     }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::config::{Documented, DocumentedMethod, Keys, asymmetric_algorithms};
-use crate::json::{Document, Memory, Object, PADDING, Parser, Value};
+use crate::json::{Document, Memory, Object, Parser, Value};
 use crate::json_writer::JsonWriter;
 use crate::jwks::KeySet;
 use crate::reason::Reason;
@@ -107,9 +107,8 @@ fn read(
     if text.len() > MAX_DOCUMENT {
         return Err(INVALID);
     }
-    let mut buffer = [text, &[0; PADDING]].concat();
     let (mut parser, mut memory) = (Parser::default(), Memory::default());
-    let document = Document::read(&mut buffer, text.len(), &mut parser, &mut memory).map_err(|_| INVALID)?;
+    let document = Document::read(text, &mut parser, &mut memory).map_err(|_| INVALID)?;
     let document = document.object();
     let string = |name: &str| document.member(name).map(|value| value.string().ok_or(INVALID)).transpose();
     // Simple string comparison (section 4 of the draft).

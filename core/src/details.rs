@@ -4,7 +4,7 @@
 //! request has equal ones. Which types a person may have is for the policy to say, not decided here.
 
 use crate::claims::details_type;
-use crate::json::{Document, Memory, PADDING, Parser, Value};
+use crate::json::{Document, Memory, Parser, Value};
 use crate::json_writer::JsonWriter;
 use crate::reason::Reason;
 
@@ -64,10 +64,8 @@ fn pick<'t, 'i>(claim: Option<Value<'t, 'i>>, asked: &str) -> Result<Vec<Value<'
     if asked.len() > MAX_REQUEST {
         return Err(MALFORMED);
     }
-    let mut text = [asked.as_bytes(), &[0; PADDING]].concat();
     let (mut parser, mut memory) = (Parser::default(), Memory::default());
-    let document =
-        Document::read_any(&mut text, asked.len(), &mut parser, &mut memory).map_err(|_| MALFORMED)?;
+    let document = Document::read_any(asked.as_bytes(), &mut parser, &mut memory).map_err(|_| MALFORMED)?;
     let mut elements = document.value().array().ok_or(MALFORMED)?;
     // An empty array could mean everything or nothing: neither is guessed.
     if !(1..=MAX_ELEMENTS).contains(&elements.clone().count()) {
@@ -95,9 +93,8 @@ mod tests {
     /// What is granted of `claim`.
     fn chosen(claim: &str, asked: Option<&str>) -> Result<String, Reason> {
         let text = format!(r#"{{"authorization_details":{claim}}}"#);
-        let mut buffer = [text.as_bytes(), &[0; PADDING]].concat();
         let (mut parser, mut memory) = (Parser::default(), Memory::default());
-        let document = Document::read(&mut buffer, text.len(), &mut parser, &mut memory).unwrap();
+        let document = Document::read(text.as_bytes(), &mut parser, &mut memory).unwrap();
         let claim = document.object().member("authorization_details").filter(|value| value.array().is_some());
         let details = Details::choose(claim, asked)?;
         let mut out = JsonWriter::default();

@@ -10,7 +10,7 @@ use crate::alg::Algorithm;
 use crate::base64url;
 use crate::config::asymmetric_algorithms;
 use crate::crypto;
-use crate::json::{Document, Memory, PADDING, Parser, Value};
+use crate::json::{Document, Memory, Parser, Value};
 use crate::json_writer::JsonWriter;
 use crate::jwk::Jwk;
 use crate::jws::{Compact, Header};
@@ -102,17 +102,16 @@ fn verify_at(desk: &mut Desk, proof: &[u8], rules: &Rules<'_>) -> Result<Proof, 
     }
     let compact = Compact::split(proof).map_err(|_| MALFORMED)?;
     let Desk { parser, header_memory, memory, header, payload, signature, jwk } = desk;
-    let decode = |part, out: &mut Vec<u8>| base64url::decode_into(part, out, PADDING).map_err(|_| MALFORMED);
-    let header_length = decode(compact.header, header)?;
-    let length = decode(compact.payload, payload)?;
-    let signature_length = decode(compact.signature, signature)?;
-    let header = Document::read(header, header_length, parser, header_memory).map_err(|_| MALFORMED)?;
+    let header = base64url::decode_into(compact.header, header).map_err(|_| MALFORMED)?;
+    let payload = base64url::decode_into(compact.payload, payload).map_err(|_| MALFORMED)?;
+    let signature = base64url::decode_into(compact.signature, signature).map_err(|_| MALFORMED)?;
+    let header = Document::read(header, parser, header_memory).map_err(|_| MALFORMED)?;
     let (Header { alg, .. }, key) =
         Header::read_with_key(&header, |typ| typ == Some(TYP)).map_err(|_| Reason::DpopHeaderInvalid)?;
     if !asymmetric_algorithms().any(|known| known == alg) {
         return Err(Reason::DpopHeaderInvalid);
     }
-    let payload = Document::read(payload, length, parser, memory).map_err(|_| MALFORMED)?;
+    let payload = Document::read(payload, parser, memory).map_err(|_| MALFORMED)?;
     let claims = Claims::read(&payload, rules.max_jti_chars)?;
     let nonce = claims.check(rules)?;
 
@@ -120,7 +119,6 @@ fn verify_at(desk: &mut Desk, proof: &[u8], rules: &Rules<'_>) -> Result<Proof, 
     if rules.token.is_some_and(|(_, bound_to)| bound_to != thumbprint) {
         return Err(Reason::TokenProofMismatch);
     }
-    let signature = signature.get(..signature_length).unwrap_or_default();
     if !key.verify(alg, compact.signing_input, signature) {
         return Err(Reason::DpopSignatureInvalid);
     }

@@ -1,7 +1,7 @@
 //! JSON as a stranger sends it (RFC 8259): read into values borrowed from one reused buffer.
 //!
-//! simd-json does the parsing and refuses invalid UTF-8, lone surrogates, numbers out of range and anything after the
-//! document. On top of it: the document is an object, no object names a member twice (compared after unescaping),
+//! A plain text is read by [`crate::plain_json`]. Of any other, simd-json does the parsing and refuses invalid UTF-8,
+//! lone surrogates, numbers out of range and anything after the document. On top of both: the document is an object, no object names a member twice (compared after unescaping),
 //! depth and the number of members are limited. Wrong types are told apart from absent members by the reader of each
 //! claim, not here.
 
@@ -10,6 +10,7 @@ use simd_json::{Buffers, StaticNode};
 
 use crate::json_writer::JsonWriter;
 use crate::mark::mark;
+use crate::plain_json::{self, Plain};
 
 /// Objects and arrays within each other, at most.
 pub(crate) const MAX_DEPTH: u8 = 16;
@@ -17,9 +18,6 @@ pub(crate) const MAX_DEPTH: u8 = 16;
 const MAX_MEMBERS: usize = 256;
 /// Objects up to this size are checked for duplicates name by name, larger ones by sorting.
 const PAIRWISE: usize = 32;
-
-/// Bytes of anything that follow a text, so that the parser may read past its end.
-pub(crate) const PADDING: usize = simd_json::INPUT_PADDING;
 
 /// Why a text is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,33 +38,31 @@ impl Default for Parser {
 
 /// What a document needs as long as it lives. Reused by the next one.
 #[derive(Default)]
-pub(crate) struct Memory(Vec<Node<'static>>);
+pub(crate) struct Memory {
+    nodes: Vec<Node<'static>>,
+    /// A copy of the text with its escapes resolved, where it has any.
+    text: Vec<u8>,
+}
 
 /// One document that was read: a list of nodes that borrow their strings from the text.
 ///
 /// Its memory is given back when it is dropped.
 pub(crate) struct Document<'i, 'm> {
     tape: Tape<'i>,
-    home: &'m mut Memory,
+    home: &'m mut Vec<Node<'static>>,
 }
 
 impl Drop for Document<'_, '_> {
     fn drop(&mut self) {
         let tape = std::mem::replace(&mut self.tape, Tape(Vec::new()));
-        self.home.0 = tape.reset().0;
+        *self.home = tape.reset().0;
     }
 }
 
-impl<'i, 'm> Document<'i, 'm> {
-    /// Reads the first `length` bytes of `text`, which are unescaped in place; [`PADDING`] bytes of anything follow
-    /// them. The cost is linear in `length`.
-    pub(crate) fn read(
-        text: &'i mut [u8],
-        length: usize,
-        parser: &mut Parser,
-        home: &'m mut Memory,
-    ) -> Result<Self, JsonError> {
-        let document = Self::read_any(text, length, parser, home)?;
+impl<'i, 'm: 'i> Document<'i, 'm> {
+    /// Reads `text`, an object. The cost is linear in its length.
+    pub(crate) fn read(text: &'i [u8], parser: &mut Parser, home: &'m mut Memory) -> Result<Self, JsonError> {
+        let document = Self::read_any(text, parser, home)?;
         match document.tape.0.first() {
             Some(Node::Object { .. }) => Ok(document),
             _ => Err(JsonError::Invalid),
@@ -75,23 +71,54 @@ impl<'i, 'm> Document<'i, 'm> {
 
     /// The same, where the outermost value need not be an object.
     pub(crate) fn read_any(
-        text: &'i mut [u8],
-        length: usize,
+        text: &'i [u8],
         parser: &mut Parser,
         home: &'m mut Memory,
     ) -> Result<Self, JsonError> {
-        let mut tape = Tape(std::mem::take(&mut home.0)).reset();
-        let read = simd_json::fill_tape_padded(text, length, &mut parser.0, &mut tape);
-        let document = Self { tape, home };
-        match read {
-            Ok(()) => document.check().map(|()| document),
-            Err(error) => Err(match error.error() {
-                simd_json::ErrorType::DepthLimitExceeded => JsonError::TooComplex,
-                _ => JsonError::Invalid,
-            }),
+        let Memory { nodes, text: copy } = home;
+        let tape = Tape(std::mem::take(nodes)).reset();
+        let mut document = Self { tape, home: nodes };
+        match plain_json::read(text, MAX_DEPTH, &mut document.tape.0) {
+            Some(Plain { distinct: true }) => return Ok(document),
+            Some(Plain { distinct: false }) => {}
+            None => parse(text, copy, parser, &mut document.tape)?,
         }
+        document.check().map(|()| document)
     }
+}
 
+/// Reads any text. `copy` is where it is unescaped, with some bytes after it that the parser may read.
+fn parse<'i>(
+    text: &[u8],
+    copy: &'i mut Vec<u8>,
+    parser: &mut Parser,
+    tape: &mut Tape<'i>,
+) -> Result<(), JsonError> {
+    copy.clear();
+    copy.extend_from_slice(text);
+    copy.resize(text.len() + simd_json::INPUT_PADDING, 0);
+    simd_json::fill_tape_padded(copy, text.len(), &mut parser.0, tape).map_err(|error| match error.error() {
+        simd_json::ErrorType::DepthLimitExceeded => JsonError::TooComplex,
+        _ => JsonError::Invalid,
+    })
+}
+
+/// Whether [`plain_json`] reads `text`. It then reads what simd-json reads.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn is_plain(text: &[u8]) -> bool {
+    let (mut plain, mut copy, mut memory) = (Vec::new(), Vec::new(), Memory::default());
+    let Some(Plain { distinct }) = plain_json::read(text, MAX_DEPTH, &mut plain) else {
+        return false;
+    };
+    let mut tape = Tape(Vec::new());
+    assert_eq!(parse(text, &mut copy, &mut Parser::default(), &mut tape), Ok(()));
+    assert_eq!(tape.0, plain);
+    let checked = Document { tape, home: &mut memory.nodes }.check();
+    assert!(checked.is_ok() || !distinct);
+    true
+}
+
+impl<'i> Document<'i, '_> {
     /// The document's outermost object.
     pub(crate) fn object(&self) -> Object<'_, 'i> {
         Object(&self.tape.0)
@@ -316,9 +343,8 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Result<String, JsonError> {
-        let mut buffer = [text, &[0; PADDING]].concat();
         let (mut parser, mut memory) = (Parser::default(), Memory::default());
-        let document = Document::read(&mut buffer, text.len(), &mut parser, &mut memory)?;
+        let document = Document::read(text, &mut parser, &mut memory)?;
         let mut out = JsonWriter::default();
         Value(&document.tape.0).write(&mut out);
         Ok(out.into_string())
@@ -392,11 +418,10 @@ mod tests {
     }
 
     fn equal(one: &str, other: &str) -> bool {
-        let padded = |text: &str| [text.as_bytes(), &[0; PADDING]].concat();
-        let (mut ours, mut theirs, mut parser) = (padded(one), padded(other), Parser::default());
+        let mut parser = Parser::default();
         let (mut memory, mut memory_too) = (Memory::default(), Memory::default());
-        let ours = Document::read_any(&mut ours, one.len(), &mut parser, &mut memory).unwrap();
-        let theirs = Document::read_any(&mut theirs, other.len(), &mut parser, &mut memory_too).unwrap();
+        let ours = Document::read_any(one.as_bytes(), &mut parser, &mut memory).unwrap();
+        let theirs = Document::read_any(other.as_bytes(), &mut parser, &mut memory_too).unwrap();
         assert_eq!(ours.value().equals(theirs.value()), theirs.value().equals(ours.value()));
         ours.value().equals(theirs.value())
     }
@@ -434,15 +459,13 @@ mod tests {
     #[test]
     fn memory_is_given_back() {
         let (mut parser, mut memory) = (Parser::default(), Memory::default());
-        let mut buffer = [&br#"{"a":[1,2,3]}"#[..], &[b'x'; PADDING]].concat();
-        let document = Document::read(&mut buffer, 13, &mut parser, &mut memory).unwrap();
+        let text = br#"{"a":[1,2,3]}"#;
+        let document = Document::read(text, &mut parser, &mut memory).unwrap();
         assert_eq!(document.object().member("a").unwrap().array().unwrap().count(), 3);
         assert!(document.object().member("b").is_none());
         drop(document);
-        assert!(memory.0.capacity() > 0);
-        // The same text, cut short and without padding.
-        assert!(Document::read(&mut buffer, 12, &mut parser, &mut memory).is_err());
-        assert!(Document::read(&mut buffer[..13], 13, &mut parser, &mut memory).is_err());
-        assert!(memory.0.capacity() > 0);
+        assert!(memory.nodes.capacity() > 0);
+        assert!(Document::read(&text[..12], &mut parser, &mut memory).is_err());
+        assert!(memory.nodes.capacity() > 0);
     }
 }

@@ -110,11 +110,12 @@ impl JsonWriter {
     /// Writes a string and what follows it. Few need an escape, so all are first written as if none did.
     fn quoted(&mut self, text: &str, after: u8) {
         let start = self.written;
+        let mut plain = false;
         if let [open, middle @ .., close, last] = self.room(text.len() + 3) {
-            middle.copy_from_slice(text.as_bytes());
+            plain = copy_plain(text.as_bytes(), middle);
             [*open, *close, *last] = [b'"', b'"', after];
         }
-        if !is_plain(text.as_bytes()) {
+        if !plain {
             self.written = start;
             self.escaped(text, after);
         }
@@ -158,24 +159,34 @@ impl JsonWriter {
     }
 }
 
-/// Whether no byte needs an escape: none is below 0x20, `"` or `\`. Takes eight at a time, the last ones twice.
-fn is_plain(text: &[u8]) -> bool {
-    let (words, rest) = text.as_chunks::<8>();
-    let special = words.iter().fold(0, |special, word| special | needs_escape(u64::from_le_bytes(*word)));
-    let last = match text.last_chunk::<8>() {
-        Some(last) => needs_escape(u64::from_le_bytes(*last)),
-        None => rest.iter().map(|b| u64::from(*b < 0x20 || *b == b'"' || *b == b'\\')).sum(),
-    };
-    special | last == 0
+/// Copies `from` to `to`, which is as long, up to the first byte that needs an escape, or further. Whether there is none:
+/// no byte is below 0x20, `"` or `\`. Takes eight at a time, the last ones twice.
+fn copy_plain(from: &[u8], to: &mut [u8]) -> bool {
+    if let (Some(last), Some(last_place)) = (from.last_chunk(), to.last_chunk_mut()) {
+        let is_plain = !needs_escape(u64::from_le_bytes(*last));
+        *last_place = *last;
+        let words = from.as_chunks().0.iter().zip(to.as_chunks_mut().0);
+        is_plain
+            && words.into_iter().all(|(word, place)| {
+                *place = *word;
+                !needs_escape(u64::from_le_bytes(*word))
+            })
+    } else {
+        from.iter().zip(to).all(|(byte, place)| {
+            *place = *byte;
+            *byte >= 0x20 && *byte != b'"' && *byte != b'\\'
+        })
+    }
 }
 
-/// Not zero where one of eight bytes is below 0x20, `"` or `\`.
-fn needs_escape(word: u64) -> u64 {
+/// Whether one of eight bytes is below 0x20, `"` or `\`.
+fn needs_escape(word: u64) -> bool {
     const ONES: u64 = u64::MAX / 255;
     // A byte of the result has its top bit set where that byte is below `limit`, or where one before it is.
     let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & (ONES << 7);
-    let (quote, backslash) = (word ^ (ONES * u64::from(b'"')), word ^ (ONES * u64::from(b'\\')));
-    below(word, 0x20) | below(quote, 1) | below(backslash, 1)
+    // With their second bits turned, `"` comes right after what is below 0x20, and the space after that.
+    let (turned, backslash) = (word ^ (ONES * 2), word ^ (ONES * u64::from(b'\\')));
+    below(turned, 0x21) | below(backslash, 1) != 0
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ impl From<JsonError> for Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::{Memory, PADDING, Parser};
+    use crate::json::{Memory, Parser};
 
     #[test]
     fn a_token_has_three_parts() {
@@ -134,9 +134,8 @@ mod tests {
     }
 
     fn header(text: &str) -> Result<(Algorithm, Option<String>), Reason> {
-        let mut buffer = [text.as_bytes(), &[0; PADDING]].concat();
         let (mut parser, mut memory) = (Parser::default(), Memory::default());
-        let document = Document::read(&mut buffer, text.len(), &mut parser, &mut memory)?;
+        let document = Document::read(text.as_bytes(), &mut parser, &mut memory)?;
         let header = Header::read(&document, |typ| typ == Some("oauth-id-jag+jwt"))?;
         Ok((header.alg, header.kid.map(str::to_owned)))
     }
@@ -164,9 +163,8 @@ mod tests {
     #[test]
     fn a_key_is_taken_only_where_it_belongs() {
         let read = |text: &str| {
-            let mut buffer = [text.as_bytes(), &[0; PADDING]].concat();
             let (mut parser, mut memory) = (Parser::default(), Memory::default());
-            let document = Document::read(&mut buffer, text.len(), &mut parser, &mut memory)?;
+            let document = Document::read(text.as_bytes(), &mut parser, &mut memory)?;
             let (header, jwk) = Header::read_with_key(&document, |typ| typ == Some("dpop+jwt"))?;
             Ok::<_, Reason>((header.alg, jwk.object().is_some()))
         };

@@ -113,6 +113,7 @@ mod mark;
 mod mint;
 mod nonce;
 mod own_keys;
+mod plain_json;
 mod policy;
 mod possession;
 mod reason;

@@ -109,7 +109,7 @@ impl Possession<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::{Document, Memory, PADDING, Parser};
+    use crate::json::{Document, Memory, Parser};
 
     const KEY: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"; // RFC 9449 section 6.1
     /// RFC 8705 section 3.1 prints `dg2` at the end, which is no canonical base64url.
@@ -117,9 +117,8 @@ mod tests {
 
     fn read(cnf: &str) -> Result<Confirmation, Reason> {
         let text = format!("{{\"cnf\":{cnf}}}");
-        let mut buffer = [text.as_bytes(), &[0; PADDING]].concat();
         let (mut parser, mut memory) = (Parser::default(), Memory::default());
-        let document = Document::read(&mut buffer, text.len(), &mut parser, &mut memory)?;
+        let document = Document::read(text.as_bytes(), &mut parser, &mut memory)?;
         Confirmation::read(document.object().member("cnf").unwrap())
     }
 

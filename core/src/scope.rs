@@ -19,17 +19,24 @@ pub(crate) struct Scope<'a>(&'a str);
 impl<'a> Scope<'a> {
     /// `None` when `text` is empty or off-grammar.
     pub(crate) fn read(text: &'a str) -> Option<Self> {
+        // No way out in between: so these take many bytes at a time.
         let bytes = text.as_bytes();
-        let allowed = bytes.iter().all(|b| matches!(b, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
-        let spaced = bytes.windows(2).any(|pair| pair == b"  ")
-            || bytes.first() == Some(&b' ')
-            || bytes.last() == Some(&b' ');
-        (allowed && !spaced && !bytes.is_empty()).then_some(Self(text))
+        let strange = |b: u8| !(0x20..=0x7e).contains(&b) || b == b'"' || b == b'\\';
+        let strange = bytes.iter().fold(0, |found, b| found | u8::from(strange(*b)));
+        let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+        let doubled = pairs.fold(0, |found, (a, b)| found | u8::from(*a == b' ' && *b == b' '));
+        let inside = bytes.first().is_some_and(|b| *b != b' ') && bytes.last() != Some(&b' ');
+        (strange | doubled == 0 && inside).then_some(Self(text))
     }
 
     /// As it was written.
     pub(crate) fn as_str(self) -> &'a str {
         self.0
+    }
+
+    /// Its tokens.
+    pub(crate) fn tokens(self) -> impl Iterator<Item = &'a [u8]> {
+        self.0.as_bytes().split(|byte| *byte == b' ')
     }
 }
 
@@ -44,7 +51,7 @@ impl ScopeSet {
     /// The set of those of `scope`'s tokens that `vocabulary` has.
     pub(crate) fn of(scope: Scope<'_>, vocabulary: &[String]) -> Self {
         let mut set = Self::EMPTY;
-        for token in scope.0.as_bytes().split(|byte| *byte == b' ') {
+        for token in scope.tokens() {
             if let Some(at) = vocabulary.iter().position(|known| known.as_bytes() == token) {
                 set.insert(at);
             }

@@ -8,16 +8,23 @@ pub(crate) struct Texts {
 }
 
 impl Texts {
-    /// Copies `texts`. `None` when they take 4 GiB together.
-    pub(crate) fn of<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Option<Self> {
-        let (count, length) =
-            texts.clone().fold((0, 0), |(count, length), text| (count + 1, length + text.len()));
+    /// Copies `first` and `others`. `None` when they take 4 GiB together.
+    pub(crate) fn of<'a>(first: &[&str], others: impl Iterator<Item = &'a str> + Clone) -> Option<Self> {
+        let (count, length) = others
+            .clone()
+            .fold((first.len(), first.iter().map(|text| text.len()).sum()), |(count, length), text| {
+                (count + 1, length + text.len())
+            });
         u32::try_from(length).ok()?;
         let (mut text, mut ends) = (String::with_capacity(length), Vec::with_capacity(count));
-        for one in texts {
+        let mut copy = |one: &str| {
             text.push_str(one);
-            ends.push(u32::try_from(text.len()).ok()?);
+            ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
+        };
+        for one in first {
+            copy(one);
         }
+        others.for_each(copy);
         Some(Self { text, ends })
     }
 
@@ -45,10 +52,10 @@ mod tests {
 
     #[test]
     fn each_is_found_by_its_number() {
-        let texts = Texts::of(["a", "", "é€", "d"].into_iter()).unwrap();
+        let texts = Texts::of(&["a", ""], ["é€", "d"].into_iter()).unwrap();
         assert_eq!(texts.len(), 4);
         assert_eq!(texts.range(0..4).collect::<Vec<_>>(), ["a", "", "é€", "d"]);
         assert_eq!((texts.get(2), texts.get(4)), ("é€", ""));
-        assert_eq!(Texts::of(std::iter::empty()).unwrap().len(), 0);
+        assert_eq!(Texts::of(&[], std::iter::empty()).unwrap().len(), 0);
     }
 }

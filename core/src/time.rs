@@ -93,13 +93,12 @@ impl NumericDate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::{Document, Memory, PADDING, Parser};
+    use crate::json::{Document, Memory, Parser};
 
     fn date(text: &str) -> Option<(i64, i64)> {
         let text = format!("{{\"t\":{text}}}");
-        let mut buffer = [text.as_bytes(), &[0; PADDING]].concat();
         let (mut parser, mut memory) = (Parser::default(), Memory::default());
-        let document = Document::read(&mut buffer, text.len(), &mut parser, &mut memory).unwrap();
+        let document = Document::read(text.as_bytes(), &mut parser, &mut memory).unwrap();
         let date = NumericDate::read(document.object().member("t").unwrap())?;
         Some((date.floor(), date.ceil()))
     }

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use crate::base64url;
 use crate::claims::Claims;
 use crate::config::{AssertionAudience, Keys};
-use crate::json::{Document, Memory, PADDING, Parser};
+use crate::json::{Document, Memory, Parser};
 use crate::jws::{Compact, Header};
 use crate::reason::Reason;
 use crate::replay::{Claim, Purpose, ReplayKey};
@@ -63,18 +63,15 @@ fn verify_at<'k, C>(
     let malformed = |_| Reason::ClientAssertionMalformed;
     let compact = Compact::split(jwt.as_bytes()).map_err(malformed)?;
     let Desk { parser, header_memory, memory, header, payload, signature } = desk;
-    let decode = |part, out: &mut Vec<u8>| {
-        base64url::decode_into(part, out, PADDING).map_err(|_| Reason::ClientAssertionMalformed)
-    };
-    let header_length = decode(compact.header, header)?;
-    let length = decode(compact.payload, payload)?;
-    let signature_length = decode(compact.signature, signature)?;
-    let header = Document::read(header, header_length, parser, header_memory)
-        .map_err(|_| Reason::ClientAssertionMalformed)?;
+    let no_base64 = |_| Reason::ClientAssertionMalformed;
+    let header = base64url::decode_into(compact.header, header).map_err(no_base64)?;
+    let payload = base64url::decode_into(compact.payload, payload).map_err(no_base64)?;
+    let signature = base64url::decode_into(compact.signature, signature).map_err(no_base64)?;
+    let header =
+        Document::read(header, parser, header_memory).map_err(|_| Reason::ClientAssertionMalformed)?;
     let header =
         Header::read(&header, |typ| typ.is_none_or(|typ| TYPES.contains(&typ))).map_err(malformed)?;
-    let document =
-        Document::read(payload, length, parser, memory).map_err(|_| Reason::ClientAssertionMalformed)?;
+    let document = Document::read(payload, parser, memory).map_err(|_| Reason::ClientAssertionMalformed)?;
     let claims = Claims::find(document.object());
 
     let subject = claims.subject().map_err(malformed)?;
@@ -104,7 +101,6 @@ fn verify_at<'k, C>(
         return Err(Reason::ClientKeysUnavailable);
     };
     let key = keys.select(header.kid, header.alg).map_err(|_| Reason::ClientAssertionSignature)?;
-    let signature = signature.get(..signature_length).unwrap_or_default();
     if !key.verify(header.alg, compact.signing_input, signature) {
         return Err(Reason::ClientAssertionSignature);
     }
