@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 
+use super::client_auth::Door;
 use crate::base64url;
 use crate::claims::Claims;
 use crate::config::{AssertionAudience, Client, ClientAuth, Keys};
@@ -10,7 +11,6 @@ use crate::json::{Document, Memory, PADDING, Parser};
 use crate::jws::{Compact, Header};
 use crate::reason::Reason;
 use crate::replay::{Claim, Purpose, ReplayKey};
-use crate::state::State;
 
 /// How long a client assertion may still live, in seconds: so long its `jti` is remembered.
 const MAX_LIFETIME_S: i64 = 3_600;
@@ -38,22 +38,22 @@ thread_local! {
 /// `named` gets `sub` before it is believed, and may refuse it.
 pub(super) fn verify<'s>(
     jwt: &str,
-    state: &'s State,
+    door: Door<'s>,
     now: i64,
     named: impl FnOnce(&str) -> Result<(), Reason>,
 ) -> Result<(&'s Client, Claim), Reason> {
     // Nothing in there calls back: the store is asked afterwards, and the clock was.
-    DESK.with_borrow_mut(|desk| verify_at(desk, jwt, state, now, named))
+    DESK.with_borrow_mut(|desk| verify_at(desk, jwt, door, now, named))
 }
 
 fn verify_at<'s>(
     desk: &mut Desk,
     jwt: &str,
-    state: &'s State,
+    door: Door<'s>,
     now: i64,
     named: impl FnOnce(&str) -> Result<(), Reason>,
 ) -> Result<(&'s Client, Claim), Reason> {
-    let limits = &state.server.limits;
+    let limits = door.limits;
     if jwt.len() > limits.max_assertion_bytes {
         return Err(Reason::ClientAssertionMalformed);
     }
@@ -79,13 +79,13 @@ fn verify_at<'s>(
     if claims.issuer().map_err(malformed)? != subject {
         return Err(Reason::ClientAssertionMalformed);
     }
-    let client = state.clients.enabled(subject)?;
+    let client = door.clients.enabled(subject)?;
     let ClientAuth::PrivateKeyJwt { keys, audience } = &client.auth else {
         return Err(Reason::ClientAuthMethodMismatch);
     };
     let expected = match audience {
-        AssertionAudience::Issuer => &state.server.issuer,
-        AssertionAudience::TokenEndpoint => &state.server.endpoints.token,
+        AssertionAudience::Issuer => door.issuer,
+        AssertionAudience::TokenEndpoint => door.token_endpoint,
     };
     if claims.audience().map_err(malformed)? != expected {
         return Err(Reason::ClientAssertionAudience);

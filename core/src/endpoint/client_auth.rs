@@ -10,15 +10,41 @@ use subtle::{Choice, ConstantTimeEq};
 use super::basic::{Basic, is_basic};
 use super::client_assertion;
 use super::form::Form;
-use crate::config::{Client, ClientAuth, Sha256};
+use crate::clients::Clients;
+use crate::config::{Client, ClientAuth, Limits, Sha256};
 use crate::crypto;
 use crate::exchange::Exchange;
 use crate::reason::Reason;
-use crate::replay::Claimed;
+use crate::replay::{Claimed, ReplayStore};
 use crate::state::State;
 
 /// `client_assertion_type` of `private_key_jwt` (RFC 7523 section 2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// The server at whose door a client proves itself.
+#[derive(Clone, Copy)]
+pub(super) struct Door<'s> {
+    pub(super) clients: &'s Clients,
+    /// Its issuer identifier, and where its token endpoint is: what a client assertion is for.
+    pub(super) issuer: &'s str,
+    pub(super) token_endpoint: &'s str,
+    pub(super) limits: &'s Limits,
+    /// Where client assertions are spent.
+    pub(super) replay: &'s dyn ReplayStore,
+}
+
+impl<'s> Door<'s> {
+    /// That of the exchange, as it is in `state`.
+    pub(super) fn of(exchange: &'s Exchange, state: &'s State) -> Self {
+        Self {
+            clients: &state.clients,
+            issuer: &state.server.issuer,
+            token_endpoint: &state.server.endpoints.token,
+            limits: &state.server.limits,
+            replay: &*exchange.replay,
+        }
+    }
+}
 
 /// What was presented, kept for the answer to a refusal and for the record of it.
 #[derive(Default)]
@@ -41,8 +67,7 @@ impl Presented {
     /// The client, proven.
     pub(super) fn authenticate<'s>(
         &self,
-        exchange: &Exchange,
-        state: &'s State,
+        door: Door<'s>,
         form: &Form<'_>,
         authorization: Option<&[u8]>,
         certificate: Option<&[u8]>,
@@ -67,7 +92,7 @@ impl Presented {
                 return Err(Reason::ClientIdsDiffer);
             }
             let digest = crypto::sha256(&[basic.secret.as_bytes()]);
-            let client = state.clients.enabled(&basic.client_id)?;
+            let client = door.clients.enabled(&basic.client_id)?;
             return match &client.auth {
                 ClientAuth::SecretBasic(known) if is_one_of(&digest, known) => Ok(client),
                 ClientAuth::SecretBasic(_) => Err(Reason::ClientSecretWrong),
@@ -76,7 +101,7 @@ impl Presented {
         }
         if let Some(secret) = form.parameter("client_secret")? {
             let digest = crypto::sha256(&[secret.as_bytes()]);
-            let client = state.clients.enabled(named.ok_or(Reason::ClientAuthMalformed)?)?;
+            let client = door.clients.enabled(named.ok_or(Reason::ClientAuthMalformed)?)?;
             return match &client.auth {
                 ClientAuth::SecretPost(known) if is_one_of(&digest, known) => Ok(client),
                 ClientAuth::SecretPost(_) => Err(Reason::ClientSecretWrong),
@@ -87,12 +112,12 @@ impl Presented {
             if form.parameter("client_assertion_type")?.as_deref() != Some(ASSERTION_TYPE) {
                 return Err(Reason::ClientAuthMalformed);
             }
-            return self.by_assertion(exchange, state, named, &jwt, now);
+            return self.by_assertion(door, named, &jwt, now);
         }
         if ways.iter().any(|used| *used) {
             return Err(Reason::ClientAuthMalformed);
         }
-        let client = state.clients.enabled(named.ok_or(Reason::ClientAuthMissing)?)?;
+        let client = door.clients.enabled(named.ok_or(Reason::ClientAuthMissing)?)?;
         match &client.auth {
             ClientAuth::None => Ok(client),
             ClientAuth::SelfSignedTls(known) => {
@@ -112,18 +137,17 @@ impl Presented {
     /// `private_key_jwt`. What was verified is spent, whatever becomes of the request.
     fn by_assertion<'s>(
         &self,
-        exchange: &Exchange,
-        state: &'s State,
+        door: Door<'s>,
         named: Option<&str>,
         jwt: &str,
         now: i64,
     ) -> Result<&'s Client, Reason> {
-        let (client, claim) = client_assertion::verify(jwt, state, now, |subject| {
+        let (client, claim) = client_assertion::verify(jwt, door, now, |subject| {
             self.client_id.replace(subject.to_owned());
             if named.is_some_and(|named| named != subject) { Err(Reason::ClientIdsDiffer) } else { Ok(()) }
         })?;
         let mut claimed = [Claimed::Unavailable];
-        exchange.replay.claim(&[claim], now, &mut claimed);
+        door.replay.claim(&[claim], now, &mut claimed);
         match claimed {
             [Claimed::First] => Ok(client),
             [Claimed::Seen] => Err(Reason::ClientAssertionReplayed),

@@ -25,7 +25,7 @@ mod token;
 pub use self::challenge::Challenge;
 pub use self::response::Response;
 
-use self::client_auth::Presented;
+use self::client_auth::{Door, Presented};
 use self::form::Form;
 use crate::config::Client;
 use crate::exchange::Exchange;
@@ -89,7 +89,7 @@ impl<'a> TokenRequest<'a> {
 impl Exchange {
     /// A request about a token (RFC 7009, RFC 7662): the client, proven, and the token that it names.
     fn about_a_token<'s>(
-        &self,
+        &'s self,
         state: &'s State,
         request: &TokenRequest<'_>,
         now: i64,
@@ -97,8 +97,8 @@ impl Exchange {
     ) -> Result<(&'s Client, String), Reason> {
         let (form, authorization) = request.form(state.server.limits.max_body_bytes)?;
         let token = form.parameter("token")?.ok_or(Reason::TokenMissing)?;
-        let client =
-            presented.authenticate(self, state, &form, authorization, request.client_certificate, now)?;
+        let door = Door::of(self, state);
+        let client = presented.authenticate(door, &form, authorization, request.client_certificate, now)?;
         Ok((client, token.into_owned()))
     }
 }

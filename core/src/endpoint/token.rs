@@ -1,6 +1,6 @@
 //! The token endpoint itself (RFC 6749 section 3.2): an ID-JAG for an access token (RFC 7523 section 2.1).
 
-use super::client_auth::Presented;
+use super::client_auth::{Door, Presented};
 use super::response::Response;
 use super::{TokenRequest, metadata::GRANT_TYPE};
 use crate::exchange::{Exchange, Issued, Request};
@@ -64,8 +64,8 @@ impl Exchange {
         }
         let (resource, scope) = (form.resources()?, form.parameter("scope")?);
         let resource: Vec<&str> = resource.iter().map(AsRef::as_ref).collect();
-        let client =
-            presented.authenticate(self, state, &form, authorization, request.client_certificate, now)?;
+        let door = Door::of(self, state);
+        let client = presented.authenticate(door, &form, authorization, request.client_certificate, now)?;
         let asked = Request {
             assertion: assertion.as_bytes(),
             client_id: &client.id,
