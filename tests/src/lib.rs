@@ -5,11 +5,13 @@
 
 mod case;
 mod down;
+mod idp;
 mod request;
 mod world;
 
 pub use case::{Assertion, Case, Expect, Granted, OneOrMore, Part, Refused, Step, Table, Valid, Verify};
 pub use down::Down;
+pub use idp::{ExpectedIdJag, IdpCase, IdpWorld};
 pub use request::{Expected, RequestCase, Token};
 pub use world::{SetClock, World};
 

@@ -11,9 +11,11 @@ mod idp;
 #[allow(dead_code, reason = "validated now, read by the fetcher to come")]
 mod keys;
 mod policy_text;
+mod provider;
 mod reader;
 #[allow(dead_code, reason = "validated now, read by the endpoint and the record to come")]
 mod settings;
+mod target;
 #[cfg(test)]
 mod tests;
 mod uri;
@@ -24,7 +26,10 @@ pub(crate) use self::idp::{Combine, Idp, SubjectKind, asymmetric_algorithms};
 pub(crate) use self::keys::Keys;
 pub use self::policy_text::State;
 pub(crate) use self::policy_text::{Connector, parse_policy};
+pub use self::provider::IdpConfig;
 pub(crate) use self::settings::{ColdStart, Compat, Endpoints, Limits};
+
+pub(crate) use self::target::{Copied, Target};
 
 use self::document::Node;
 use self::reader::{Field, Section};

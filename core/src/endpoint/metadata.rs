@@ -1,6 +1,7 @@
 //! The documents by which clients find the way: authorization server metadata (RFC 8414, draft-ietf-oauth-identity-
 //! assertion-authz-grant section 7) and protected resource metadata (RFC 9728).
 
+use crate::clients::Clients;
 use crate::config::{ClientAuth, State as ConnectorState, asymmetric_algorithms};
 use crate::exchange::Exchange;
 use crate::json_writer::JsonWriter;
@@ -23,6 +24,23 @@ fn method(auth: &ClientAuth) -> &'static str {
     }
 }
 
+/// The ways in which clients that are switched on authenticate, each once.
+pub(super) fn ways(clients: &Clients) -> Vec<&'static str> {
+    let mut ways: Vec<&str> =
+        clients.all().filter(|client| client.enabled).map(|client| method(&client.auth)).collect();
+    ways.sort_unstable();
+    ways.dedup();
+    ways
+}
+
+/// Writes what client assertions may be signed with, where there are any (RFC 8414 section 2).
+pub(super) fn signing_algorithms(json: &mut JsonWriter, ways: &[&str]) {
+    if ways.contains(&"private_key_jwt") {
+        let names = asymmetric_algorithms().map(crate::alg::Algorithm::name);
+        json.strings("token_endpoint_auth_signing_alg_values_supported", names);
+    }
+}
+
 impl Exchange {
     /// The authorization server metadata, as JSON (RFC 8414 section 2): for
     /// `/.well-known/oauth-authorization-server`, with the path of the issuer identifier behind it.
@@ -31,10 +49,7 @@ impl Exchange {
     pub fn metadata(&self) -> String {
         let state = self.load();
         let server = &state.server;
-        let mut methods: Vec<&str> =
-            state.clients.all().filter(|client| client.enabled).map(|client| method(&client.auth)).collect();
-        methods.sort_unstable();
-        methods.dedup();
+        let methods = ways(&state.clients);
         let mut scopes: Vec<&str> =
             state.policy.enabled().flat_map(|connector| &connector.scopes).map(String::as_str).collect();
         scopes.sort_unstable();
@@ -51,10 +66,7 @@ impl Exchange {
             json.strings("grant_types_supported", [GRANT_TYPE]);
             json.strings("authorization_grant_profiles_supported", [GRANT_PROFILE]);
             json.strings("token_endpoint_auth_methods_supported", methods.iter().copied());
-            if methods.contains(&"private_key_jwt") {
-                let names = asymmetric_algorithms().map(crate::alg::Algorithm::name);
-                json.strings("token_endpoint_auth_signing_alg_values_supported", names);
-            }
+            signing_algorithms(json, &methods);
             json.strings("scopes_supported", scopes);
         });
         json.into_string()

@@ -3,7 +3,8 @@
 //!
 //! No socket and no framework: whatever speaks HTTP hands over what it received, and sends what it gets. See
 //! [`Exchange::handle`], [`Exchange::handle_revocation`] and [`Exchange::handle_introspection`]. The documents that clients
-//! discover it by are [`Exchange::metadata`] and [`Exchange::protected_resource_metadata`].
+//! discover it by are [`Exchange::metadata`] and [`Exchange::protected_resource_metadata`]. An identity provider's token
+//! endpoint is of the same make: [`IdentityProvider::handle`](crate::IdentityProvider::handle).
 //!
 //! A whole server, `examples/token_endpoint.rs`:
 //!
@@ -21,6 +22,7 @@ mod metadata;
 mod response;
 mod revoke;
 mod token;
+mod token_exchange;
 
 pub use self::challenge::Challenge;
 pub use self::response::Response;
