@@ -70,6 +70,11 @@ impl IdpCase {
         Ok(serde_json::from_slice(&fs::read(vectors().join("idp/token_exchange.json"))?)?)
     }
 
+    /// Changes the body.
+    pub fn edit_body(&mut self, mut edit: impl FnMut(&str) -> String) {
+        self.body = Body::Text(edit(&self.body.text()));
+    }
+
     /// Hands it over.
     pub fn send(&self, provider: &IdentityProvider) -> Response {
         let body = self.body.text();

@@ -11,7 +11,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use idjag::{Check, Event, IdentityProvider, Reason, Receipt, Record, RecordUnavailable, Request, Response};
+use idjag::{
+    Check, Event, IdToken, IdentityProvider, IdpConfig, Reason, Receipt, Record, RecordUnavailable, Request,
+    Response,
+};
 use idjag_tests::{Down, IdpCase, IdpWorld, SetClock, World, vectors};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -149,6 +152,88 @@ fn the_metadata_says_what_can_be_asked_for_and_no_more() {
     });
     assert_eq!(serde_json::from_str::<Value>(&metadata).unwrap(), expected);
     assert!(!metadata.contains("chat.example"), "whom the IdP serves is nobody's business");
+}
+
+/// The request of the case `agent` with another ID token, or a part of the body in the place of another.
+fn edited(case: &IdpCase, edit: impl FnMut(&str) -> String) -> IdpCase {
+    let mut edited = case.clone();
+    edited.edit_body(edit);
+    edited
+}
+
+#[test]
+fn no_id_token_that_was_changed_is_taken() {
+    let cases = IdpCase::read_all().unwrap();
+    let agent = case(&cases, "agent");
+    let provider = provider(agent);
+    let marker = "subject_token=";
+    let (mut changed, mut part) = (0, 0);
+    for offset in 0.. {
+        let mut is_last = false;
+        let other = edited(agent, |body| {
+            let at = body.find(marker).unwrap() + marker.len() + offset;
+            let (before, rest) = body.split_at(at);
+            let Some(old) = rest.chars().next().filter(|c| *c != '&') else {
+                is_last = true;
+                return body.to_owned();
+            };
+            let new = if old == 'A' { 'B' } else { 'A' };
+            format!("{before}{new}{}", &rest[old.len_utf8()..])
+        });
+        if is_last {
+            break;
+        }
+        let response = other.send(&provider);
+        assert_ne!(response.status(), 200, "offset {offset}");
+        changed += 1;
+        part += usize::from(response.slug() == Some("subject_token_signature"));
+    }
+    assert!(changed > 700 && part > 300, "{changed} places, {part} of them found by the signature");
+}
+
+#[test]
+fn our_own_id_tokens_are_taken_where_that_is_written_down() {
+    let cases = IdpCase::read_all().unwrap();
+    let agent = case(&cases, "agent");
+    let text = |own: bool| {
+        let path = vectors().join("idp/worlds/idp.json");
+        let mut world: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        if own {
+            world["subject_tokens"][0] = json!({"issuer": "https://acme.idp.example", "own_keys": true});
+        }
+        world.to_string()
+    };
+    let provider = |own| {
+        let read =
+            &mut |file: &str| std::fs::read(vectors().join("idp/worlds").join(file)).map_err(|_| "".into());
+        let config = IdpConfig::parse("idp.json", &text(own), read).unwrap();
+        IdentityProvider::new(config).with_clock(SetClock::new(agent.now))
+    };
+    let id_token = IdToken {
+        client_id: "agent",
+        subject: "ada \"the first\"",
+        groups: &["eng"],
+        issued_at: agent.now,
+        lifetime_s: 60,
+        further: "\"auth_time\":1,\"nonce\":\"n\"",
+        ..IdToken::default()
+    };
+    for (own, slug) in [(true, None), (false, Some("subject_token_signature"))] {
+        let provider = provider(own);
+        let id_token = provider.id_token(&id_token).unwrap();
+        let request = edited(agent, |body| {
+            let (before, rest) = body.split_once("subject_token=").unwrap();
+            format!("{before}subject_token={id_token}&{}", rest.split_once('&').unwrap().1)
+        });
+        let response = request.send(&provider);
+        assert_eq!(response.slug(), slug);
+        if own {
+            let body: Value = serde_json::from_slice(response.body()).unwrap();
+            let (_, claims) = verified(&provider, body["access_token"].as_str().unwrap());
+            assert_eq!((&claims["sub"], &claims["auth_time"]), (&json!("ada \"the first\""), &json!(1)));
+            assert_eq!((claims.get("nonce"), claims.get("email")), (None, None));
+        }
+    }
 }
 
 /// Keeps a few fields of each event, or takes none.

@@ -12,6 +12,8 @@ mod idp;
 mod keys;
 mod policy_text;
 mod provider;
+#[cfg(test)]
+mod provider_tests;
 mod reader;
 #[allow(dead_code, reason = "validated now, read by the endpoint and the record to come")]
 mod settings;

@@ -9,6 +9,7 @@ import importlib
 import sys
 
 import endpoint
+import endpoint_token_exchange
 import keys
 import sign
 import table
@@ -34,6 +35,7 @@ def main() -> None:
     table.write()
     endpoint.requests()
     endpoint.write()
+    endpoint_token_exchange.requests()
     makers = collections.Counter(case.get("made_by", "a reference") for case in table.cases.values())
     print(f"{len(table.cases)} cases, {len(endpoint.cases)} requests, {len(worlds.worlds)} worlds, {len(keys.RECIPES)} keys")
     for maker, count in makers.most_common():
