@@ -173,12 +173,13 @@ fn no_id_token_that_was_changed_is_taken() {
         let other = edited(agent, |body| {
             let at = body.find(marker).unwrap() + marker.len() + offset;
             let (before, rest) = body.split_at(at);
-            let Some(old) = rest.chars().next().filter(|c| *c != '&') else {
+            let mut behind = rest.chars();
+            let Some(old) = behind.next().filter(|c| *c != '&') else {
                 is_last = true;
                 return body.to_owned();
             };
             let new = if old == 'A' { 'B' } else { 'A' };
-            format!("{before}{new}{}", &rest[old.len_utf8()..])
+            format!("{before}{new}{}", behind.as_str())
         });
         if is_last {
             break;
@@ -204,8 +205,9 @@ fn our_own_id_tokens_are_taken_where_that_is_written_down() {
         world.to_string()
     };
     let provider = |own| {
-        let read =
-            &mut |file: &str| std::fs::read(vectors().join("idp/worlds").join(file)).map_err(|_| "".into());
+        let read = &mut |file: &str| {
+            std::fs::read(vectors().join("idp/worlds").join(file)).map_err(|why| why.to_string())
+        };
         let config = IdpConfig::parse("idp.json", &text(own), read).unwrap();
         IdentityProvider::new(config).with_clock(SetClock::new(agent.now))
     };
