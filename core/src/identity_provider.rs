@@ -301,3 +301,50 @@ impl fmt::Debug for IdentityProvider {
         f.debug_struct("IdentityProvider").field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = r#"
+        issuer = "https://idp.example"
+        tokens.keys = "ephemeral"
+        clients = [{ id = "agent", auth = "none" }]
+        subject_tokens = [{ issuer = "https://idp.example", own_keys = true }]
+        [[targets]]
+        audience = "https://auth.example"
+        scopes = ["read"]
+        everyone = true
+        clients = [{ id = "agent", client_id = "there" }]
+    "#;
+
+    #[test]
+    fn a_key_that_was_proven_is_in_the_id_jag() {
+        let config = IdpConfig::parse("idp.toml", CONFIG, &mut |_| Err("no files".into())).unwrap();
+        let provider = IdentityProvider::new(config);
+        let id_token = IdToken {
+            client_id: "agent",
+            subject: "ada",
+            issued_at: 1_784_527_300,
+            lifetime_s: 60,
+            ..IdToken::default()
+        };
+        let id_token = provider.id_token(&id_token).unwrap();
+        let issue = |bound_to| {
+            let asked = Asked {
+                client_id: "agent",
+                subject_token: &id_token,
+                audience: "https://auth.example",
+                resources: &[],
+                scope: None,
+                bound_to,
+            };
+            let issued = provider.issue(&asked, 1_784_527_310).unwrap();
+            let payload = issued.id_jag.split('.').nth(1).unwrap();
+            serde_json::from_slice::<serde_json::Value>(&base64url::decode(payload.as_bytes()).unwrap())
+                .unwrap()
+        };
+        assert_eq!(issue(Some("thumbprint"))["cnf"], serde_json::json!({"jkt": "thumbprint"}));
+        assert_eq!(issue(None).get("cnf"), None);
+    }
+}
