@@ -13,14 +13,17 @@ use crate::clients::Clients;
 use crate::config::{Copied, Endpoints, IdpConfig, Limits, Target};
 use crate::crypto;
 use crate::directory::Directory;
+use crate::dpop::{self, Proof};
 use crate::error::Error;
 use crate::grant::groups_listed;
 use crate::id_jag::{IdJag, IdJagMinter};
 use crate::json_writer::JsonWriter;
 use crate::keyring::Keyring;
+use crate::limiter::Limiter;
 use crate::mint::{self, Unsigned};
 use crate::own_keys::OwnKeys;
 use crate::policy::hexadecimal;
+use crate::possession::Confirmation;
 use crate::reason::{Reason, Refusal};
 use crate::record::{Event, NoRecord, Record};
 use crate::replay::{MemoryReplay, ReplayStore};
@@ -28,7 +31,7 @@ use crate::subject_token::{self, Presented, Rules, SignedIn, Slot};
 use crate::target::Chosen;
 use crate::time::{Clock, Monotone, SystemClock};
 
-/// Memory for the client assertions that were spent, at most, in bytes.
+/// Memory for the client assertions and proofs that were spent, at most, in bytes.
 const REPLAY_BYTES: u64 = 64 << 20;
 
 /// Issues ID-JAGs to clients that hold an ID token. Shared by any number of threads; what it is configured with never
@@ -40,7 +43,10 @@ pub struct IdentityProvider {
     pub(crate) endpoints: Endpoints,
     pub(crate) limits: Limits,
     pub(crate) clients: Clients,
+    pub(crate) limiter: Limiter,
     pub(crate) replay: Box<dyn ReplayStore>,
+    /// When the single-use memory began.
+    began: i64,
     keys: OwnKeys,
     minter: IdJagMinter,
     lifetime_s: i64,
@@ -78,8 +84,8 @@ pub(crate) struct Asked<'r> {
     pub(crate) audience: &'r str,
     pub(crate) resources: &'r [&'r str],
     pub(crate) scope: Option<&'r str>,
-    /// The thumbprint of the key that the client has proven to have.
-    pub(crate) bound_to: Option<&'r str>,
+    /// That the client has a key, verified and not spent: the ID-JAG is bound to it.
+    pub(crate) proof: Option<&'r Proof>,
 }
 
 /// An ID-JAG to hand out.
@@ -90,7 +96,8 @@ pub(crate) struct Issued {
 }
 
 impl IdentityProvider {
-    /// With the system's clock, and no record. Client assertions are spent in memory.
+    /// With the system's clock, and no record. Client assertions and proofs are spent in memory, which begins now: proofs
+    /// from before are refused.
     pub fn new(config: IdpConfig) -> Self {
         Self {
             digest: hexadecimal(&crypto::sha256(&[config.text.as_bytes()])),
@@ -99,8 +106,10 @@ impl IdentityProvider {
             issuer: config.issuer,
             endpoints: config.endpoints,
             limits: config.limits,
-            clients: Clients::new(config.clients),
+            clients: Clients::new(config.clients, None),
+            limiter: Limiter::new(),
             replay: Box::new(MemoryReplay::new(REPLAY_BYTES)),
+            began: SystemClock.now(),
             keys: config.keys,
             lifetime_s: config.lifetime_s,
             keyring: Keyring::new(config.issuers),
@@ -115,6 +124,7 @@ impl IdentityProvider {
     /// The same with another clock.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.began = clock.now();
         self.clock = Box::new(clock);
         self
     }
@@ -126,7 +136,7 @@ impl IdentityProvider {
         self
     }
 
-    /// The same with another store for client assertions.
+    /// The same with another store for client assertions and proofs.
     #[must_use]
     pub fn with_replay(mut self, store: Box<dyn ReplayStore>) -> Self {
         self.replay = store;
@@ -171,6 +181,21 @@ impl IdentityProvider {
 
     pub(crate) fn now(&self) -> i64 {
         self.seen.at_least(self.clock.now())
+    }
+
+    /// What a DPoP proof is checked against that comes with a token exchange: the method, and the URL of the token endpoint
+    /// (draft section 8.6.1.1). No nonce of ours is asked for.
+    pub(crate) fn proof_rules<'r>(&'r self, method: &'r str, now: i64) -> dpop::Rules<'r> {
+        dpop::Rules {
+            method,
+            url: &self.endpoints.token,
+            token: None,
+            nonces: None,
+            leeway_s: self.limits.leeway_s,
+            max_jti_chars: self.limits.max_jti_chars,
+            began: Some(self.began),
+            now,
+        }
     }
 
     /// Decides, signs and records.
@@ -218,7 +243,8 @@ impl IdentityProvider {
         })?;
         let scope = target.narrow(asked.scope)?;
 
-        let further = further(&subject, &chosen, &groups, asked.bound_to);
+        let bound_to = Confirmation { key: asked.proof.map(Proof::key), certificate: None };
+        let further = further(&subject, &chosen, &groups, &bound_to);
         let mut drawn = [0; 16];
         crypto::random(&mut drawn).map_err(|_| Reason::SigningFailed)?;
         let jti = base64url::encode(&drawn);
@@ -236,6 +262,10 @@ impl IdentityProvider {
             ..IdJag::default()
         });
         let id_jag = id_jag.map_err(|_| Reason::SigningFailed)?;
+        if let Some(proof) = asked.proof {
+            // After everything else: without a good ID token, no proof fills the store.
+            proof.spend(&*self.replay, now)?;
+        }
         let event = Event {
             scope_granted: &scope,
             groups_matched: matching.get(..16).unwrap_or(&matching),
@@ -255,7 +285,7 @@ fn further(
     subject: &SignedIn<'_, '_, '_>,
     chosen: &Chosen<'_>,
     groups: &[&str],
-    bound_to: Option<&str>,
+    bound_to: &Confirmation,
 ) -> String {
     let mut json = JsonWriter::default();
     json.object(|json| {
@@ -286,9 +316,9 @@ fn further(
                 value.write(json);
             }
         }
-        if let Some(thumbprint) = bound_to {
+        if !bound_to.is_nothing() {
             json.name("cnf");
-            json.object(|json| json.member("jkt", thumbprint));
+            bound_to.write(json);
         }
     });
     let object = json.into_string();
@@ -299,52 +329,5 @@ fn further(
 impl fmt::Debug for IdentityProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IdentityProvider").field("issuer", &self.issuer).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CONFIG: &str = r#"
-        issuer = "https://idp.example"
-        tokens.keys = "ephemeral"
-        clients = [{ id = "agent", auth = "none" }]
-        subject_tokens = [{ issuer = "https://idp.example", own_keys = true }]
-        [[targets]]
-        audience = "https://auth.example"
-        scopes = ["read"]
-        everyone = true
-        clients = [{ id = "agent", client_id = "there" }]
-    "#;
-
-    #[test]
-    fn a_key_that_was_proven_is_in_the_id_jag() {
-        let config = IdpConfig::parse("idp.toml", CONFIG, &mut |_| Err("no files".into())).unwrap();
-        let provider = IdentityProvider::new(config);
-        let id_token = IdToken {
-            client_id: "agent",
-            subject: "ada",
-            issued_at: 1_784_527_300,
-            lifetime_s: 60,
-            ..IdToken::default()
-        };
-        let id_token = provider.id_token(&id_token).unwrap();
-        let issue = |bound_to| {
-            let asked = Asked {
-                client_id: "agent",
-                subject_token: &id_token,
-                audience: "https://auth.example",
-                resources: &[],
-                scope: None,
-                bound_to,
-            };
-            let issued = provider.issue(&asked, 1_784_527_310).unwrap();
-            let payload = issued.id_jag.split('.').nth(1).unwrap();
-            serde_json::from_slice::<serde_json::Value>(&base64url::decode(payload.as_bytes()).unwrap())
-                .unwrap()
-        };
-        assert_eq!(issue(Some("thumbprint"))["cnf"], serde_json::json!({"jkt": "thumbprint"}));
-        assert_eq!(issue(None).get("cnf"), None);
     }
 }

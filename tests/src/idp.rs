@@ -28,6 +28,7 @@ pub struct IdpCase {
     target: String,
     headers: Vec<(String, String)>,
     body: Body,
+    peer: Option<String>,
     /// The cases whose requests are sent before, to the same identity provider.
     #[serde(default)]
     pub before: Vec<String>,
@@ -86,6 +87,7 @@ impl IdpCase {
             headers: &headers,
             body: body.as_bytes(),
             client_certificate: None,
+            peer: self.peer.as_deref(),
         })
     }
 }

@@ -60,7 +60,18 @@ impl IdpConfig {
         )?;
         // Fewer keys than the server of a resource has; those are read by the same code afterwards.
         root.section("endpoints", &["token", "jwks"])?;
-        root.section("limits", &["leeway_s", "max_assertion_bytes", "max_body_bytes", "max_jti_chars"])?;
+        root.section(
+            "limits",
+            &[
+                "leeway_s",
+                "max_assertion_bytes",
+                "max_body_bytes",
+                "max_jti_chars",
+                "auth_failures_per_minute",
+                "auth_failures_per_minute_per_peer",
+                "refusals_per_minute",
+            ],
+        )?;
         let mut inputs = Inputs { read, warnings: Vec::new() };
 
         let issuer = uri::issuer(&root.required("issuer", "our issuer identifier, an https URL")?)?;
@@ -72,6 +83,7 @@ impl IdpConfig {
             .zip(Client::ids(&sections)?)
             .map(|(section, id)| Client::read_at_idp(section, id, &mut inputs))
             .collect::<Result<Vec<_>, _>>()?;
+        Client::warn_of_mixed_tls(&clients, &sections, &mut inputs);
         let targets = Target::read_all(&root, &issuer, &issuers, &clients)?;
         if targets.is_empty() {
             inputs.warn(&root.error("no target is written down, so every request is refused"));
@@ -80,7 +92,7 @@ impl IdpConfig {
             file: name.to_owned(),
             text: text.to_owned(),
             endpoints: Endpoints::read(&root, &issuer)?,
-            limits: Limits::read(&root)?,
+            limits: Limits::read(&root, &mut inputs)?,
             directory: directory(&root, &issuers, &mut inputs)?,
             issuer,
             keys,

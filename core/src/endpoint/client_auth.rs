@@ -3,32 +3,45 @@
 //! A client proves itself in the one way that is written down for it, and in no other. Two ways at once are refused
 //! before any is looked at.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 
 use subtle::{Choice, ConstantTimeEq};
 
+use super::TokenRequest;
 use super::basic::{Basic, is_basic};
 use super::client_assertion;
 use super::form::Form;
+use super::limited::Tries;
+use crate::certificate::Certificate;
+use crate::client_documents::{ClientDocument, ClientDocuments};
 use crate::clients::Clients;
-use crate::config::{Client, ClientAuth, Limits, Sha256};
+use crate::config::{AssertionAudience, Client, ClientAuth, DocumentedMethod, Limits, Sha256, TlsName};
 use crate::crypto;
 use crate::exchange::Exchange;
-use crate::reason::Reason;
-use crate::replay::{Claimed, ReplayStore};
+use crate::limiter::Limiter;
+use crate::reason::{OAuthError, Reason};
+use crate::replay::{Claim, Claimed, ReplayStore};
 use crate::state::State;
 
 /// `client_assertion_type` of `private_key_jwt` (RFC 7523 section 2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
+/// Bytes of a `client_id` that nobody has proven, in the record, at most.
+const MAX_RECORDED: usize = 256;
+
 /// The server at whose door a client proves itself.
 #[derive(Clone, Copy)]
 pub(super) struct Door<'s> {
     pub(super) clients: &'s Clients,
+    /// Who fetches the documents of clients that are known by one; `None`: there are no such clients.
+    pub(super) documents: Option<&'s dyn ClientDocuments>,
     /// Its issuer identifier, and where its token endpoint is: what a client assertion is for.
     pub(super) issuer: &'s str,
     pub(super) token_endpoint: &'s str,
     pub(super) limits: &'s Limits,
+    /// What was too often lately.
+    pub(super) limiter: &'s Limiter,
     /// Where client assertions are spent.
     pub(super) replay: &'s dyn ReplayStore,
 }
@@ -38,9 +51,11 @@ impl<'s> Door<'s> {
     pub(super) fn of(exchange: &'s Exchange, state: &'s State) -> Self {
         Self {
             clients: &state.clients,
+            documents: exchange.documents.as_deref(),
             issuer: &state.server.issuer,
             token_endpoint: &state.server.endpoints.token,
             limits: &state.server.limits,
+            limiter: &exchange.limiter,
             replay: &*exchange.replay,
         }
     }
@@ -51,12 +66,13 @@ impl<'s> Door<'s> {
 pub(super) struct Presented {
     client_id: RefCell<String>,
     basic: Cell<bool>,
+    wait_s: Cell<u32>,
 }
 
 impl Presented {
-    /// Who the client says it is; empty where it did not say.
+    /// Who the client says it is, for the record: the first 256 bytes of it, and empty where it did not say.
     pub(super) fn client_id(&self) -> String {
-        self.client_id.borrow().clone()
+        beginning(&self.client_id.borrow(), MAX_RECORDED).to_owned()
     }
 
     /// Whether the answer to a refusal names the scheme (RFC 6749 section 5.2).
@@ -64,14 +80,57 @@ impl Presented {
         self.basic.get()
     }
 
-    /// The client, proven.
+    /// Where the answer is that this was tried too often, the seconds until it may be tried again.
+    pub(super) fn wait_s(&self) -> u32 {
+        self.wait_s.get()
+    }
+
+    /// The client, proven. What fails counts against the peer, and may become [`Reason::TooManyFailures`].
     pub(super) fn authenticate<'s>(
         &self,
-        door: Door<'s>,
+        door: &Door<'s>,
+        form: &Form<'_>,
+        authorization: Option<&[u8]>,
+        request: &TokenRequest<'_>,
+        now: i64,
+    ) -> Result<&'s Client, Reason> {
+        let tries = Tries { door, peer: request.peer, now };
+        let proven = self.prove(&tries, form, authorization, request.client_certificate);
+        proven.map_err(|reason| self.counted(&tries, reason))
+    }
+
+    /// What did not prove a client, counted.
+    fn counted(&self, tries: &Tries<'_, '_>, reason: Reason) -> Reason {
+        match reason.oauth_error() {
+            OAuthError::InvalidClient => {
+                self.unless(tries.failed(&self.client_id.borrow())).err().unwrap_or(reason)
+            }
+            _ => reason,
+        }
+    }
+
+    /// Lets through unless there is something to wait for.
+    fn unless(&self, wait_s: Option<u32>) -> Result<(), Reason> {
+        match wait_s {
+            None => Ok(()),
+            Some(wait_s) => {
+                self.wait_s.set(wait_s);
+                Err(Reason::TooManyFailures)
+            }
+        }
+    }
+
+    /// Before any cryptography: whether this peer may try to prove the client that it named.
+    fn may_try(&self, tries: &Tries<'_, '_>) -> Result<(), Reason> {
+        self.unless(tries.wait(&self.client_id.borrow()))
+    }
+
+    fn prove<'s>(
+        &self,
+        tries: &Tries<'_, 's>,
         form: &Form<'_>,
         authorization: Option<&[u8]>,
         certificate: Option<&[u8]>,
-        now: i64,
     ) -> Result<&'s Client, Reason> {
         self.basic.set(authorization.is_some_and(is_basic));
         let named = form.parameter("client_id")?;
@@ -91,8 +150,9 @@ impl Presented {
             if named.is_some_and(|named| named != basic.client_id) {
                 return Err(Reason::ClientIdsDiffer);
             }
+            self.may_try(tries)?;
             let digest = crypto::sha256(&[basic.secret.as_bytes()]);
-            let client = door.clients.enabled(&basic.client_id)?;
+            let client = tries.door.clients.enabled(&basic.client_id)?;
             return match &client.auth {
                 ClientAuth::SecretBasic(known) if is_one_of(&digest, known) => Ok(client),
                 ClientAuth::SecretBasic(_) => Err(Reason::ClientSecretWrong),
@@ -100,8 +160,9 @@ impl Presented {
             };
         }
         if let Some(secret) = form.parameter("client_secret")? {
+            self.may_try(tries)?;
             let digest = crypto::sha256(&[secret.as_bytes()]);
-            let client = door.clients.enabled(named.ok_or(Reason::ClientAuthMalformed)?)?;
+            let client = tries.door.clients.enabled(named.ok_or(Reason::ClientAuthMalformed)?)?;
             return match &client.auth {
                 ClientAuth::SecretPost(known) if is_one_of(&digest, known) => Ok(client),
                 ClientAuth::SecretPost(_) => Err(Reason::ClientSecretWrong),
@@ -112,12 +173,13 @@ impl Presented {
             if form.parameter("client_assertion_type")?.as_deref() != Some(ASSERTION_TYPE) {
                 return Err(Reason::ClientAuthMalformed);
             }
-            return self.by_assertion(door, named, &jwt, now);
+            return self.by_assertion(tries, named, &jwt);
         }
         if ways.iter().any(|used| *used) {
             return Err(Reason::ClientAuthMalformed);
         }
-        let client = door.clients.enabled(named.ok_or(Reason::ClientAuthMissing)?)?;
+        self.may_try(tries)?;
+        let client = tries.door.clients.enabled(named.ok_or(Reason::ClientAuthMissing)?)?;
         match &client.auth {
             ClientAuth::None => Ok(client),
             ClientAuth::SelfSignedTls(known) => {
@@ -128,8 +190,15 @@ impl Presented {
                     Err(Reason::ClientCertificateUnknown)
                 }
             }
-            // The names in a certificate are not read yet, so none is known.
-            ClientAuth::Tls(_) => Err(Reason::ClientCertificateUnknown),
+            ClientAuth::Tls(name) => {
+                let certificate = certificate.ok_or(Reason::ClientCertificateMissing)?;
+                let certificate = Certificate::read(certificate).ok_or(Reason::ClientCertificateMalformed)?;
+                let is_named = match name {
+                    TlsName::SubjectDn(name) => certificate.has_subject(name),
+                    TlsName::SanDns(name) => certificate.has_dns_name(name),
+                };
+                if is_named { Ok(client) } else { Err(Reason::ClientCertificateUnknown) }
+            }
             _ => Err(Reason::ClientAuthMissing),
         }
     }
@@ -137,26 +206,128 @@ impl Presented {
     /// `private_key_jwt`. What was verified is spent, whatever becomes of the request.
     fn by_assertion<'s>(
         &self,
-        door: Door<'s>,
+        tries: &Tries<'_, 's>,
         named: Option<&str>,
         jwt: &str,
-        now: i64,
     ) -> Result<&'s Client, Reason> {
+        let Tries { door, now, .. } = *tries;
         let (client, claim) = client_assertion::verify(jwt, door, now, |subject| {
             self.client_id.replace(subject.to_owned());
-            if named.is_some_and(|named| named != subject) { Err(Reason::ClientIdsDiffer) } else { Ok(()) }
+            if named.is_some_and(|named| named != subject) {
+                return Err(Reason::ClientIdsDiffer);
+            }
+            self.may_try(tries)?;
+            let client = door.clients.enabled(subject)?;
+            match &client.auth {
+                ClientAuth::PrivateKeyJwt { keys, audience } => Ok((client, keys, *audience)),
+                _ => Err(Reason::ClientAuthMethodMismatch),
+            }
         })?;
-        let mut claimed = [Claimed::Unavailable];
-        door.replay.claim(&[claim], now, &mut claimed);
-        match claimed {
-            [Claimed::First] => Ok(client),
-            [Claimed::Seen] => Err(Reason::ClientAssertionReplayed),
-            [Claimed::Unavailable] => Err(Reason::ClientReplayUnavailable),
+        spend(door, claim, now)?;
+        Ok(client)
+    }
+
+    /// The `client_id` of a request that names a client by its document and offers nothing that such a client could not
+    /// have. Nobody is proven yet. Every other request, whatever it says, is for [`authenticate`](Self::authenticate).
+    pub(super) fn documented<'b>(
+        &self,
+        door: &Door<'_>,
+        form: &Form<'b>,
+        authorization: Option<&[u8]>,
+        request: &TokenRequest<'_>,
+        now: i64,
+    ) -> Result<Option<Cow<'b, str>>, Reason> {
+        if door.clients.documents().is_none() || authorization.is_some() || form.has("client_secret") {
+            return Ok(None);
+        }
+        let named = form.parameter("client_id")?.filter(|named| door.clients.documented(named).is_some());
+        if let Some(named) = &named {
+            self.client_id.replace(named.to_string());
+            self.may_try(&Tries { door, peer: request.peer, now })?;
+        }
+        Ok(named)
+    }
+
+    /// Proves the client `url` as its document says, which is fetched now. What fails counts as in
+    /// [`authenticate`](Self::authenticate).
+    pub(super) fn by_document(
+        &self,
+        door: &Door<'_>,
+        form: &Form<'_>,
+        url: &str,
+        request: &TokenRequest<'_>,
+        now: i64,
+    ) -> Result<(), Reason> {
+        let tries = Tries { door, peer: request.peer, now };
+        Self::prove_by_document(door, form, url, now).map_err(|reason| self.counted(&tries, reason))
+    }
+
+    fn prove_by_document(door: &Door<'_>, form: &Form<'_>, url: &str, now: i64) -> Result<(), Reason> {
+        let documented = door.clients.documented(url).ok_or(Reason::ClientUnknown)?;
+        let document = ClientDocument::fetch(url, door.documents, documented)?;
+        let jwt = form.parameter("client_assertion")?;
+        let kind = form.parameter("client_assertion_type")?;
+        match (document.method, &document.keys, jwt) {
+            (DocumentedMethod::None, _, None) if kind.is_none() => Ok(()),
+            (DocumentedMethod::None, ..) => Err(Reason::ClientAuthMethodMismatch),
+            (DocumentedMethod::PrivateKeyJwt, Some(keys), Some(jwt)) => {
+                if kind.as_deref() != Some(ASSERTION_TYPE) {
+                    return Err(Reason::ClientAuthMalformed);
+                }
+                let ((), claim) = client_assertion::verify(&jwt, door, now, |subject| {
+                    if subject == url {
+                        Ok(((), keys, AssertionAudience::Issuer))
+                    } else {
+                        Err(Reason::ClientIdsDiffer)
+                    }
+                })?;
+                spend(door, claim, now)
+            }
+            (DocumentedMethod::PrivateKeyJwt, ..) => Err(Reason::ClientAuthMissing),
         }
     }
+}
+
+/// Spends the `jti` of a client's own assertion.
+fn spend(door: &Door<'_>, claim: Claim, now: i64) -> Result<(), Reason> {
+    let mut claimed = [Claimed::Unavailable];
+    door.replay.claim(&[claim], now, &mut claimed);
+    match claimed {
+        [Claimed::First] => Ok(()),
+        [Claimed::Seen] => Err(Reason::ClientAssertionReplayed),
+        [Claimed::Unavailable] => Err(Reason::ClientReplayUnavailable),
+    }
+}
+
+/// The whole characters within the first `max` bytes.
+fn beginning(text: &str, max: usize) -> &str {
+    let fits = |(at, character): (usize, char)| Some(at + character.len_utf8()).filter(|end| *end <= max);
+    text.get(..text.char_indices().map_while(fits).last().unwrap_or(0)).unwrap_or_default()
 }
 
 /// Whether a digest is among those that are written down. Takes the same time whichever it is, and whether it is.
 fn is_one_of(digest: &[u8; 32], known: &[Sha256]) -> bool {
     known.iter().fold(Choice::from(0), |found, known| found | known.0.ct_eq(digest)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_to_the_record_ends_at_a_character() {
+        for (text, cut) in [
+            ("", ""),
+            ("abc", "abc"),
+            ("abcd", "abcd"),
+            ("abcde", "abcd"),
+            ("ab\u{20ac}", "ab"),
+            ("abc\u{e9}", "abc"),
+        ] {
+            assert_eq!(beginning(text, 4), cut, "{text}");
+        }
+        let presented = Presented::default();
+        presented.client_id.replace("\u{e9}".repeat(40_000));
+        assert_eq!(presented.client_id(), "\u{e9}".repeat(128));
+    }
 }

@@ -1,6 +1,7 @@
 //! The documents by which clients find the way: authorization server metadata (RFC 8414, draft-ietf-oauth-identity-
 //! assertion-authz-grant section 7) and protected resource metadata (RFC 9728).
 
+use crate::alg::Algorithm;
 use crate::clients::Clients;
 use crate::config::{ClientAuth, State as ConnectorState, asymmetric_algorithms};
 use crate::exchange::Exchange;
@@ -24,21 +25,28 @@ fn method(auth: &ClientAuth) -> &'static str {
     }
 }
 
-/// The ways in which clients that are switched on authenticate, each once.
-pub(super) fn ways(clients: &Clients) -> Vec<&'static str> {
-    let mut ways: Vec<&str> =
-        clients.all().filter(|client| client.enabled).map(|client| method(&client.auth)).collect();
+/// The ways in which clients that are switched on authenticate, and further ones, each once.
+pub(super) fn ways(clients: &Clients, further: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+    let enabled = clients.all().filter(|client| client.enabled);
+    let mut ways: Vec<&str> = enabled.map(|client| method(&client.auth)).chain(further).collect();
     ways.sort_unstable();
     ways.dedup();
     ways
 }
 
-/// Writes what client assertions may be signed with, where there are any (RFC 8414 section 2).
+/// Writes what client assertions may be signed with, where there are any (RFC 8414 section 2), and DPoP proofs (RFC 9449
+/// section 5.1).
 pub(super) fn signing_algorithms(json: &mut JsonWriter, ways: &[&str]) {
     if ways.contains(&"private_key_jwt") {
-        let names = asymmetric_algorithms().map(crate::alg::Algorithm::name);
+        let names = asymmetric_algorithms().map(Algorithm::name);
         json.strings("token_endpoint_auth_signing_alg_values_supported", names);
     }
+    json.strings("dpop_signing_alg_values_supported", dpop_algorithms());
+}
+
+/// What a DPoP proof may be signed with (RFC 9449 section 5.1).
+pub(super) fn dpop_algorithms() -> impl Iterator<Item = &'static str> {
+    asymmetric_algorithms().map(Algorithm::name)
 }
 
 impl Exchange {
@@ -49,7 +57,9 @@ impl Exchange {
     pub fn metadata(&self) -> String {
         let state = self.load();
         let server = &state.server;
-        let methods = ways(&state.clients);
+        let documents = state.clients.documents().filter(|_| self.documents.is_some());
+        let of_documents = documents.iter().flat_map(|documents| &documents.methods);
+        let methods = ways(&state.clients, of_documents.map(|method| method.name()));
         let mut scopes: Vec<&str> =
             state.policy.enabled().flat_map(|connector| &connector.scopes).map(String::as_str).collect();
         scopes.sort_unstable();
@@ -68,6 +78,10 @@ impl Exchange {
             json.strings("token_endpoint_auth_methods_supported", methods.iter().copied());
             signing_algorithms(json, &methods);
             json.strings("scopes_supported", scopes);
+            if documents.is_some() {
+                json.name("client_id_metadata_document_supported");
+                json.literal("true");
+            }
         });
         json.into_string()
     }
@@ -86,6 +100,11 @@ impl Exchange {
             json.strings("authorization_servers", [&*state.server.issuer]);
             json.strings("scopes_supported", connector.scopes.iter().map(String::as_str));
             json.strings("bearer_methods_supported", ["header"]);
+            json.strings("dpop_signing_alg_values_supported", dpop_algorithms());
+            if connector.require_dpop {
+                json.name("dpop_bound_access_tokens_required");
+                json.literal("true");
+            }
         });
         Some(json.into_string())
     }

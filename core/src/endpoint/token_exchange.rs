@@ -5,9 +5,11 @@ use super::TokenRequest;
 use super::client_auth::{Door, Presented};
 use super::metadata::{signing_algorithms, ways};
 use super::response::Response;
+use crate::dpop;
 use crate::identity_provider::{Asked, IdentityProvider, Issued};
 use crate::json_writer::JsonWriter;
 use crate::reason::{Reason, Refusal};
+use crate::record::Event;
 
 /// `grant_type` (RFC 8693 section 2.1).
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -33,7 +35,9 @@ impl From<Reason> for Refused {
 }
 
 impl IdentityProvider {
-    /// Answers a request to the token endpoint: authenticates the client, exchanges its ID token for an ID-JAG.
+    /// Answers a request to the token endpoint: authenticates the client, exchanges its ID token for an ID-JAG. With a DPoP
+    /// proof (RFC 9449 section 4), whose `htu` is `endpoints.token`, the ID-JAG is bound to the proof's key (draft section
+    /// 8.6.1.1).
     ///
     /// Never panics and never fails: what cannot be answered otherwise is an OAuth error (RFC 8693 section 2.2.2).
     pub fn handle(&self, request: &TokenRequest<'_>) -> Response {
@@ -44,6 +48,7 @@ impl IdentityProvider {
             Err(Refused::Recorded(refusal)) => Response::error(refusal, &self.issuer, false),
             Err(Refused::Request(reason)) => {
                 let refusal = self.refuse(reason, &self.event(&presented.client_id(), now));
+                let refusal = refusal.until(presented.wait_s());
                 Response::error(refusal, &self.issuer, presented.used_basic())
             }
         }
@@ -56,7 +61,7 @@ impl IdentityProvider {
         presented: &Presented,
     ) -> Result<Issued, Refused> {
         let (form, authorization) = request.form(self.limits.max_body_bytes)?;
-        let bound_to = bound_to(request)?;
+        let dpop = request.header("dpop")?;
         let grant_type = form.parameter("grant_type")?.ok_or(Reason::GrantTypeMissing)?;
         if grant_type != GRANT_TYPE {
             return Err(Reason::GrantTypeUnsupported.into());
@@ -73,34 +78,43 @@ impl IdentityProvider {
             return Err(Reason::ActorTokenNotSupported.into());
         }
         if form.has("authorization_details") {
-            return Err(Reason::AuthorizationDetailsRequested.into());
+            return Err(Reason::AuthorizationDetailsNotSupported.into());
         }
         let audience = form.parameter("audience")?.ok_or(Reason::TargetAudienceMissing)?;
         let (resources, scope) = (form.resources()?, form.parameter("scope")?);
         let resources: Vec<&str> = resources.iter().map(AsRef::as_ref).collect();
         let door = Door {
             clients: &self.clients,
+            documents: None,
             issuer: &self.issuer,
             token_endpoint: &self.endpoints.token,
             limits: &self.limits,
+            limiter: &self.limiter,
             replay: &*self.replay,
         };
-        let client = presented.authenticate(door, &form, authorization, request.client_certificate, now)?;
+        let client = presented.authenticate(&door, &form, authorization, request, now)?;
+        let told = |refusal| Refused::Recorded(door.tell_refused(&client.id, refusal, now));
+        // Not before the client has proven itself: nobody else makes us verify signatures.
+        let proof = dpop.map(|proof| dpop::verify(proof, &self.proof_rules(request.method, now)));
+        let proof = proof.transpose().map_err(|reason| {
+            let event = Event { audience: &audience, ..self.event(&client.id, now) };
+            told(self.refuse(reason, &event))
+        })?;
         let asked = Asked {
             client_id: &client.id,
             subject_token: &subject_token,
             audience: &audience,
             resources: &resources,
             scope: scope.as_deref(),
-            bound_to: bound_to.as_deref(),
+            proof: proof.as_ref(),
         };
-        self.issue(&asked, now).map_err(Refused::Recorded)
+        self.issue(&asked, now).map_err(told)
     }
 
     /// The authorization server metadata, as JSON (RFC 8414 section 2). Never which issuers, audiences or resources are
     /// written down.
     pub fn metadata(&self) -> String {
-        let ways = ways(&self.clients);
+        let ways = ways(&self.clients, std::iter::empty());
         let mut json = JsonWriter::default();
         json.object(|json| {
             json.member("issuer", &self.issuer);
@@ -114,15 +128,6 @@ impl IdentityProvider {
             signing_algorithms(json, &ways);
         });
         json.into_string()
-    }
-}
-
-/// The thumbprint of the key that the client has proven to have (draft section 8.6.1.1): it becomes the `cnf` of the
-/// ID-JAG. Proofs are not taken yet, and never ignored.
-fn bound_to(request: &TokenRequest<'_>) -> Result<Option<String>, Reason> {
-    match request.header("dpop")? {
-        Some(_) => Err(Reason::ProofNotSupported),
-        None => Ok(None),
     }
 }
 

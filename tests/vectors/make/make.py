@@ -9,6 +9,11 @@ import importlib
 import sys
 
 import endpoint
+import endpoint_details
+import endpoint_documents
+import endpoint_dpop
+import endpoint_limits
+import endpoint_tls
 import endpoint_token_exchange
 import keys
 import sign
@@ -34,6 +39,11 @@ def main() -> None:
     table.check()
     table.write()
     endpoint.requests()
+    endpoint_details.requests()
+    endpoint_documents.requests()
+    endpoint_dpop.requests()
+    endpoint_limits.requests()
+    endpoint_tls.requests()
     endpoint.write()
     endpoint_token_exchange.requests()
     makers = collections.Counter(case.get("made_by", "a reference") for case in table.cases.values())
