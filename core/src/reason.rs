@@ -254,7 +254,7 @@ reasons! {
     ParameterRepeated = "parameter_repeated", Request, InvalidRequest;
     /// `grant_type` is missing
     GrantTypeMissing = "grant_type_missing", Request, InvalidRequest;
-    /// `grant_type` is not the one that is served here
+    /// `grant_type` is not the one that is served here, or no IdP is switched on
     GrantTypeUnsupported = "grant_type_unsupported", Request, UnsupportedGrantType;
     /// `grant_type` is the one for JWTs with a proof of possession, and there is no `DPoP` header
     DpopMissing = "dpop_missing", Request, InvalidDpopProof;

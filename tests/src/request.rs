@@ -185,6 +185,13 @@ impl RequestCase {
         text.into_bytes()
     }
 
+    /// The `assertion` parameter, as it stands in the body.
+    pub fn assertion(&self) -> Option<String> {
+        let body = self.body();
+        let value = body.split('&').find_map(|pair| pair.strip_prefix("assertion="))?;
+        (!value.is_empty()).then(|| value.to_owned())
+    }
+
     /// The client's certificate; what is no base64url is none.
     pub fn certificate(&self) -> Option<Vec<u8>> {
         match &self.certificate_der {

@@ -8,14 +8,18 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
-use idjag::{Challenge, Check, Exchange, OAuthError, Reason, Response, Revocation, TokenRequest};
+use idjag::{
+    Challenge, Check, Event, Exchange, OAuthError, Reason, Receipt, Record, RecordUnavailable, Refusal,
+    Response, Revocation, TokenRequest,
+};
 use idjag_tests::{Documents, Down, RequestCase, SetClock, World, claims};
 use serde_json::Value;
 
 /// How many stand in each file, so that none gets lost. Changes with the table.
 const REQUESTS: [(&str, usize); 6] =
-    [("token", 139), ("details", 59), ("documents", 103), ("dpop", 155), ("limits", 65), ("tls", 48)];
+    [("token", 140), ("details", 59), ("documents", 103), ("dpop", 155), ("limits", 65), ("tls", 48)];
 
 /// Slugs that no request to this table's world can meet, and why.
 const NOT_MET: [(&str, &str); 3] = [
@@ -24,10 +28,54 @@ const NOT_MET: [(&str, &str); 3] = [
     ("client_replay_unavailable", "the world's store answers; `what_cannot_be_looked_up_is_503`"),
 ];
 
-fn engine(case: &RequestCase, clock: SetClock, documents: &Documents) -> Exchange {
+fn engine(case: &RequestCase, clock: SetClock, documents: &Documents) -> (Exchange, Arc<Lines>) {
     let config = World::read(&case.world).unwrap().config().unwrap();
-    let builder = Exchange::builder(config).clock(clock);
-    builder.client_documents(Box::new(documents.clone())).build().unwrap()
+    let lines = Arc::<Lines>::default();
+    let builder = Exchange::builder(config).clock(clock).record(Arc::clone(&lines) as Arc<dyn Record>);
+    (builder.client_documents(Box::new(documents.clone())).build().unwrap(), lines)
+}
+
+/// Row 74: what the record gets of each request. The slug, or none; and the whole event as text.
+#[derive(Default)]
+struct Lines(Mutex<Vec<(Option<&'static str>, String)>>);
+
+impl Record for Lines {
+    fn queue(&self, event: &Event<'_>) -> Result<Receipt, RecordUnavailable> {
+        if event.refusal.is_none() {
+            assert!(event.signature_valid && event.jti_hash != [0; 16] && event.rule.is_some());
+            assert!(
+                ![event.issuer, event.subject, event.client_id, event.connector, event.scope_granted]
+                    .contains(&"")
+            );
+        }
+        assert!(event.client_id.len() <= 1024 && !event.policy_digest.is_empty());
+        let slug = event.refusal.map(Refusal::slug);
+        self.0.lock().unwrap().push((slug, format!("{event:?}")));
+        Ok(Receipt(0))
+    }
+
+    fn wait(&self, _: Receipt) -> Result<(), RecordUnavailable> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    /// One line came, which says what the response keeps to itself, and no secret.
+    fn check(&self, case: &RequestCase, response: &Response) {
+        let lines = std::mem::take(&mut *self.0.lock().unwrap());
+        let [(slug, event)] = &lines[..] else { panic!("{}: {lines:?}", case.name) };
+        // Who is refused too often is not told why, and the record is.
+        if response.slug() == Some("too_many_refusals") {
+            assert!(slug.is_some_and(|slug| slug != "too_many_refusals"), "{}", case.name);
+        } else {
+            assert_eq!(*slug, response.slug(), "{}", case.name);
+        }
+        let body: Value = serde_json::from_slice(response.body()).unwrap();
+        for secret in [body.get("access_token").and_then(Value::as_str), case.assertion().as_deref()] {
+            assert!(secret.is_none_or(|secret| !event.contains(secret)), "{}: {event}", case.name);
+        }
+        assert!(!event.contains("test-secret"), "{}: {event}", case.name);
+    }
 }
 
 fn check(case: &RequestCase, engine: &Exchange, response: &Response) {
@@ -96,14 +144,18 @@ fn every_request_of_the_table_gets_its_response() {
         let before: Vec<&RequestCase> = case.before.iter().map(|earlier| by_name[&**earlier]).collect();
         let clock = SetClock::new(before.first().unwrap_or(&case).now);
         let documents = Documents::of(case);
-        let engine = engine(case, clock.clone(), &documents);
+        let (engine, lines) = engine(case, clock.clone(), &documents);
         for earlier in before {
             clock.set(earlier.now);
-            check(earlier, &engine, &earlier.send(&engine));
+            let response = earlier.send(&engine);
+            check(earlier, &engine, &response);
+            lines.check(earlier, &response);
             assert_eq!(documents.asked(), earlier.expect.fetched, "{} before {}", earlier.name, case.name);
         }
         clock.set(case.now);
-        check(case, &engine, &case.send(&engine));
+        let response = case.send(&engine);
+        check(case, &engine, &response);
+        lines.check(case, &response);
         assert_eq!(documents.asked(), case.expect.fetched, "{}", case.name);
         if case.expect.token.is_none() {
             assert!(by_name[case.control.as_deref().unwrap()].expect.token.is_some(), "{}", case.name);
@@ -165,7 +217,7 @@ fn a_client_that_is_known_by_its_document_is_a_client_as_any_other() {
     let cases = RequestCase::read_all().unwrap();
     let case = cases.iter().find(|case| case.name == "document-public").unwrap();
     let (documents, url) = (Documents::of(case), "https://client.example/app.json");
-    let engine = engine(case, SetClock::new(case.now), &documents);
+    let (engine, _) = engine(case, SetClock::new(case.now), &documents);
     let metadata: Value = serde_json::from_str(&engine.metadata()).unwrap();
     assert_eq!(metadata["client_id_metadata_document_supported"], true);
     let body: Value = serde_json::from_slice(case.send(&engine).body()).unwrap();
@@ -267,6 +319,11 @@ fn the_metadata_says_what_is_configured_and_no_more() {
     });
     assert_eq!(metadata, expected);
     assert!(!base().metadata().contains("acme"), "trusted issuers are nobody's business");
+    // Row 2: the grant is not advertised where there is no IdP.
+    let off = World::read("requests-without-idps").unwrap().engine(SetClock::new(1_784_527_300)).unwrap();
+    let off: Value = serde_json::from_str(&off.metadata()).unwrap();
+    assert_eq!(off["grant_types_supported"], Value::Array(vec![]));
+    assert_eq!(off["authorization_grant_profiles_supported"], Value::Array(vec![]));
     let with_names = World::read("requests-tls").unwrap().engine(SetClock::new(0)).unwrap().metadata();
     let with_names: Value = serde_json::from_str(&with_names).unwrap();
     let methods = serde_json::json!(["client_secret_basic", "tls_client_auth"]);

@@ -73,8 +73,10 @@ impl Exchange {
             json.member("introspection_endpoint", &server.endpoints.introspect);
             // Required by RFC 8414 section 2; there is no authorization endpoint, so there is none.
             json.strings("response_types_supported", []);
-            json.strings("grant_types_supported", [GRANT_TYPE]);
-            json.strings("authorization_grant_profiles_supported", [GRANT_PROFILE]);
+            // Without an IdP there is nothing to present.
+            let is_on = state.keyring.is_in_use();
+            json.strings("grant_types_supported", is_on.then_some(GRANT_TYPE));
+            json.strings("authorization_grant_profiles_supported", is_on.then_some(GRANT_PROFILE));
             json.strings("token_endpoint_auth_methods_supported", methods.iter().copied());
             signing_algorithms(json, &methods);
             json.strings("scopes_supported", scopes);

@@ -79,6 +79,9 @@ impl Exchange {
             GRANT_TYPE_WITH_PROOF => return Err(Reason::DpopMissing.into()),
             _ => return Err(Reason::GrantTypeUnsupported.into()),
         }
+        if !state.keyring.is_in_use() {
+            return Err(Reason::GrantTypeUnsupported.into());
+        }
         let assertion = form.parameter("assertion")?.ok_or(Reason::AssertionMissing)?;
         let (resource, scope) = (form.resources()?, form.parameter("scope")?);
         let details = form.parameter("authorization_details")?;
@@ -104,14 +107,14 @@ impl Exchange {
                 dpop::verify(proof, &self.proof_rules(state, now, request.method, url))
             })
             .transpose()
-            .map_err(|reason| match reason {
+            .map_err(|reason| {
                 // The first half of a handshake (RFC 9449 section 8), not a fault to be counted.
-                Reason::DpopNonceRequired => Refused::Request(reason),
-                _ => {
-                    self.count(0, 1);
-                    let refusal = state.record_refusal(reason, &state.event(&asked, now));
-                    Refused::Exchange(door.tell_refused(client_id, refusal, now))
+                if reason == Reason::DpopNonceRequired {
+                    return Refused::Request(reason);
                 }
+                self.count(0, 1);
+                let refusal = state.record_refusal(reason, &state.event(&asked, now));
+                Refused::Exchange(door.tell_refused(client_id, refusal, now))
             })?;
         let proven = Proven { proof: proof.as_ref(), certificate: request.client_certificate };
         if let Some(url) = &documented {

@@ -160,6 +160,8 @@ def _requests() -> None:
                         ("token-exchange", "urn:ietf:params:oauth:grant-type:token-exchange")):
         error(f"grant-type-{name}", "row 1; RFC 6749 section 5.2", 400, "unsupported_grant_type", "grant_type_unsupported",
               "another `grant_type`", body=form(("grant_type", value), ("assertion", assertion())))
+    error("grant-type-without-an-idp", "row 2", 400, "unsupported_grant_type", "grant_type_unsupported", "no IdP is switched on",
+          world="requests-without-idps")
     invalid_request("assertion-missing", "row 3", "assertion_missing", "no `assertion`", body=form(("grant_type", GRANT)))
 
 
@@ -305,7 +307,7 @@ def _client_assertions() -> None:
 
 def _exchanges() -> None:
     """The exchange itself has its own table; here is that its answers arrive."""
-    error("id-jag-again", "row 38", 400, "invalid_grant", "replayed", "sent before", before=["basic"])
+    error("id-jag-again", "row 38, 78", 400, "invalid_grant", "replayed", "sent before", before=["basic"])
     token("id-jag-not-burned-by-a-refusal", "row 42", before=["scope-not-to-be-had"])
     error("scope-not-to-be-had", "row 50, 51", 400, "invalid_scope", "scope_not_available", "a scope that is not granted",
           body=usual(("scope", "chat.write")))

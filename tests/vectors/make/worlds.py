@@ -223,6 +223,7 @@ def _all() -> None:
         w["clients"].append(client("client-of-globex", idps=[GLOBEX])),
     ))
     world("requests", lambda w: w["clients"].extend(every_way()))
+    world("requests-without-idps", both(lambda w: w["clients"].extend(every_way()), acme(enabled=False)))
     world("requests-limited", both(lambda w: w["clients"].extend(every_way()), top(limits={
         "auth_failures_per_minute": 3, "auth_failures_per_minute_per_peer": 5, "refusals_per_minute": 2})))
     world("requests-without-limits", both(lambda w: w["clients"].extend(every_way()), top(limits={
