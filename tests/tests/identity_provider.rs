@@ -21,12 +21,16 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 
 /// Counted, so that none gets lost. Changes with the table.
-const CASES: usize = 159;
+const CASES: usize = 200;
 
 const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
 
 fn provider(case: &IdpCase) -> IdentityProvider {
-    IdpWorld::read(&case.world).unwrap().provider(SetClock::new(case.now)).unwrap()
+    provider_at(case, SetClock::new(case.now))
+}
+
+fn provider_at(case: &IdpCase, clock: SetClock) -> IdentityProvider {
+    IdpWorld::read(&case.world).unwrap().provider(clock).unwrap()
 }
 
 /// The header's `typ` and the claims of an ID-JAG, verified by another library.
@@ -93,11 +97,15 @@ fn every_token_exchange_of_the_table_gets_its_response() {
     let by_name: BTreeMap<&str, &IdpCase> = cases.iter().map(|case| (&*case.name, case)).collect();
     assert_eq!(by_name.len(), CASES, "a name stands twice");
     for case in &cases {
-        let provider = provider(case);
+        let clock =
+            SetClock::new(case.before.iter().map(|earlier| by_name[&**earlier].now).fold(case.now, i64::min));
+        let provider = provider_at(case, clock.clone());
         for earlier in &case.before {
             let earlier = by_name[&**earlier];
+            clock.set(earlier.now);
             check(earlier, &provider, &earlier.send(&provider));
         }
+        clock.set(case.now);
         check(case, &provider, &case.send(&provider));
         if case.expect.id_jag.is_none() {
             assert!(by_name[case.control.as_deref().unwrap()].expect.id_jag.is_some(), "{}", case.name);
@@ -136,6 +144,9 @@ fn case<'c>(cases: &'c [IdpCase], name: &str) -> &'c IdpCase {
 fn the_metadata_says_what_can_be_asked_for_and_no_more() {
     let cases = IdpCase::read_all().unwrap();
     let metadata = provider(case(&cases, "agent")).metadata();
+    let algorithms = json!([
+        "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"
+    ]);
     let expected = json!({
         "issuer": "https://acme.idp.example",
         "token_endpoint": "https://acme.idp.example/token",
@@ -146,9 +157,8 @@ fn the_metadata_says_what_can_be_asked_for_and_no_more() {
         "token_endpoint_auth_methods_supported": [
             "client_secret_basic", "client_secret_post", "none", "private_key_jwt"
         ],
-        "token_endpoint_auth_signing_alg_values_supported": [
-            "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"
-        ],
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        "dpop_signing_alg_values_supported": algorithms,
     });
     assert_eq!(serde_json::from_str::<Value>(&metadata).unwrap(), expected);
     assert!(!metadata.contains("chat.example"), "whom the IdP serves is nobody's business");
@@ -314,6 +324,7 @@ fn what_cannot_be_recorded_or_looked_up_is_503() {
         (with(Notes { full: true, ..Notes::default() }), "secret-wrong", "record_unavailable"),
         (with(never_durable), "agent", "record_unavailable"),
         (provider(case(&cases, "jwt")).with_replay(Box::new(Down)), "jwt", "client_replay_unavailable"),
+        (provider(case(&cases, "proof")).with_replay(Box::new(Down)), "proof", "replay_unavailable"),
     ] {
         let response = case(&cases, name).send(&provider);
         assert_eq!((response.status(), response.slug()), (503, Some(slug)), "{name}");

@@ -3,6 +3,7 @@
 import json
 
 import endpoint
+import endpoint_dpop
 import keys
 import sign
 import worlds
@@ -74,6 +75,8 @@ def _worlds() -> dict[str, dict]:
         "switched-off": edited(subject_tokens=[{**acme, "enabled": False}]),
         "directory": edited(directory="../../directories/people.json", subject_tokens=[{**acme, "groups": {"directory": True}}]),
         "short": edited(subject_tokens=[{**acme, "max_age_s": 60}]),
+        "limited": edited(limits={
+            "auth_failures_per_minute": 3, "auth_failures_per_minute_per_peer": 5, "refusals_per_minute": 2}),
     }
 
 
@@ -158,9 +161,6 @@ def _requests() -> None:
     invalid_request("query", "EMA 7.3", "query_not_allowed", "a query", target="/token?subject_token=a.b.c")
     invalid_request("content-type-json", "RFC 6749 section 3.2", "content_type_invalid", "the media type",
                     headers=[["Content-Type", "application/json"], basic(AGENT, secret(AGENT))])
-    proof = [FORM, basic(AGENT, secret(AGENT)), ["DPoP", "a.b.c"]]
-    invalid_request("proof", "draft section 8.6.1.1", "proof_not_supported", "a proof of possession", headers=proof)
-    invalid_request("proof-twice", "RFC 9449 section 4.3", "header_repeated", "two proofs", headers=[*proof, proof[2]])
     error("body-too-large", "row 6", 413, "invalid_request", "body_too_large", "a longer body",
           body=[body(("made_up", "")), {"repeat": "x", "times": 65536}])
     invalid_request("form-not-utf-8", "RFC 6749 appendix B", "form_malformed", "bytes that are no UTF-8", body=body() + "&scope=%ff")
@@ -187,8 +187,8 @@ def _requests() -> None:
                     body=body(("actor_token", id_token()), ("actor_token_type", TYPES + "id_token")))
     invalid_request("actor-token-type-alone", "RFC 8693 section 2.1", "actor_token_not_supported", "the type of an actor",
                     body=body(("actor_token_type", TYPES + "id_token")))
-    invalid_request("authorization-details", "draft section 4.3", "authorization_details_requested", "`authorization_details`",
-                    body=body(("authorization_details", "[]")))
+    error("authorization-details", "RFC 9396 section 5: no type is known", 400, "invalid_authorization_details",
+          "authorization_details_not_supported", "`authorization_details`", body=body(("authorization_details", "[]")))
     invalid_request("audience-missing", "draft section 4.3", "target_audience_missing", "no `audience`", body=body(drop=["audience"]))
     invalid_request("audience-empty", "RFC 6749 section 3.2", "target_audience_missing", "an empty `audience`", body=body(audience=""))
 
@@ -379,10 +379,97 @@ def _directory() -> None:
            body=body(subject_token=id_token(sub=inactive)), **world)
 
 
+def proof(**edits) -> str:
+    """A proof for the token endpoint of the identity provider."""
+    return endpoint_dpop.proof(**{"htu": ACME + "/token", **edits})
+
+
+def _proofs() -> None:
+    """DPoP (draft section 8.6.1.1; RFC 9449 section 4.3)."""
+    section = "draft section 8.6.1.1"
+    good = [FORM, basic(AGENT, secret(AGENT))]
+
+    def sent(*texts):
+        return {"headers": [*good, *(["DPoP", text] for text in texts)]}
+
+    def bound(name, origin, key=endpoint_dpop.KEY, claims=None, **rest):
+        issued(name, origin, claims={"cnf": {"jkt": endpoint_dpop.thumbprint(key)}, **(claims or {})}, **rest)
+
+    def bad(name, origin, slug, differs, **rest):
+        error(name, origin, 400, "invalid_dpop_proof", slug, differs, control="proof", **rest)
+
+    bound("proof", section, **sent(proof()))
+    bound("proof-rs256", "RFC 9449 section 4.2", key="client-rs256", **sent(proof(key="client-rs256", alg="RS256")))
+    bound("proof-with-a-nonce", "RFC 9449 section 4.2: nobody asked", **sent(proof(nonce="n")))
+    bound("proof-of-a-public-client", section, client_id="client-public", headers=[FORM, ["DPoP", proof()]],
+          body=body(("client_id", "agent-public"), subject_token=id_token(aud="agent-public")))
+    bound("proof-for-a-server-without-resources", section, aud=PLAIN_SERVER, client_id=AGENT, scope="plain", claims={"resource": DROP},
+          chat=False, body=body(audience=PLAIN_SERVER, drop=["resource"]), **sent(proof()))
+    bound("proof-as-early-as-the-start", "RFC 9449 section 11.1", **sent(proof(iat=NOW - 30)))
+    bound("proof-as-late-as-the-leeway", "RFC 9449 section 11.1", **sent(proof(iat=NOW + 30)))
+    invalid_request("proof-twice", "RFC 9449 section 4.3", "header_repeated", "two proofs", control="proof", **sent(proof(), proof()))
+    for name, text in (("empty", ""), ("no-jwt", "a.b.c"), ("without-jti", proof(jti=DROP))):
+        bad(f"proof-{name}", "RFC 9449 section 4.3", "dpop_malformed", "no proof", **sent(text))
+    for name, head in (("typ-jwt", {"typ": "JWT"}), ("without-key", {"jwk": DROP}), ("unsigned", {"alg": "none"})):
+        bad(f"proof-{name}", "RFC 9449 section 4.3", "dpop_header_invalid", "its header", **sent(proof(head=head)))
+    bad("proof-private-key", "RFC 9449 section 4.3", "dpop_key_invalid", "its private key is in it", **sent(proof(head={
+        "jwk": {k: v for k, v in keys.jwk(endpoint_dpop.KEY).items() if k in ("kty", "crv", "x", "d")}})))
+    bad("proof-by-another-key", "RFC 9449 section 4.3", "dpop_signature_invalid", "signed by another key than `jwk`",
+        **sent(proof(key=endpoint_dpop.OTHER, head={"jwk": endpoint_dpop.bare(endpoint_dpop.KEY)})))
+    bad("proof-htm-get", section, "dpop_method_mismatch", "`htm`", **sent(proof(htm="GET")))
+    for name, htu in (("the-server", endpoint.TOKEN_ENDPOINT), ("the-issuer", ACME), ("deeper", ACME + "/token/x")):
+        bad(f"proof-htu-{name}", section, "dpop_url_mismatch", "`htu`", **sent(proof(htu=htu)))
+    for name, iat in (("from-before-the-start", NOW - 31), ("from-the-future", NOW + 31)):
+        bad(f"proof-{name}", "RFC 9449 section 11.1", "dpop_time_invalid", "`iat`", **sent(proof(iat=iat)))
+    # Single use, and who spends it.
+    bad("proof-again", "RFC 9449 section 11.1", "dpop_replayed", "sent before", before=["proof"], **sent(proof()))
+    bound("proof-another", "RFC 9449 section 11.1", before=["proof"], **sent(proof(jti="dpop-jti-2")))
+    bound("proof-of-another-key-same-jti", "RFC 9449 section 11.1", key="client-rs256", before=["proof"],
+          **sent(proof(key="client-rs256", alg="RS256")))
+    denied("proof-and-another-group", "draft section 4.3.3", "target_group_required", "the groups", control="proof",
+           body=body(subject_token=id_token(groups=["guests"])), **sent(proof()))
+    bound("proof-after-a-refusal", "a refusal spends no proof", before=["proof-and-another-group"], **sent(proof()))
+    invalid_client("proof-and-wrong-secret", "the client first", "client_secret_wrong", "the secret, and a bad proof", basic_tried=True,
+                   control="proof", headers=[FORM, basic(AGENT, "test-secret-wrong"), ["DPoP", "a.b.c"]])
+    bad("proof-bad-and-bad-id-token", "the proof before the ID token", "dpop_malformed", "a bad proof, and a bad ID token",
+        body=body(subject_token="a.b.c"), **sent("a.b.c"))
+
+
+def _limits() -> None:
+    """What comes too often: 3 failures a minute of a peer with a client, 5 of a peer, 2 refusals of a client."""
+    row = "row 75; EMA 7.5.1"
+    world = {"world": "limited", "peer": "192.0.2.1"}
+    wrong = [FORM, basic(AGENT, "test-secret-wrong")]
+
+    def too_many(name, slug, differs, wait, **rest):
+        error(name, row, 429, "temporarily_unavailable", slug, differs, control="limits-right", headers_out={"retry-after": str(wait)},
+              absent=["www-authenticate"], **{**world, **rest})
+
+    issued("limits-right", row, **world)
+    invalid_client("limits-wrong", row, "client_secret_wrong", "a wrong secret", basic_tried=True, control="limits-right",
+                   headers=wrong, **world)
+    issued("limits-right-after-two", row, before=["limits-wrong"] * 2, **world)
+    for name, headers in (("right", None), ("wrong", wrong)):
+        too_many(f"limits-{name}-after-three", "too_many_failures", "three failures before", 20, before=["limits-wrong"] * 3, headers=headers)
+    issued("limits-of-another-peer", row, before=["limits-wrong"] * 3, **{**world, "peer": "192.0.2.2"})
+    issued("limits-without-a-peer", row, before=["limits-wrong"] * 3, world="limited")
+    issued("limits-20-seconds-later", row, before=["limits-wrong"] * 3, claims={"iat": NOW + 20, "exp": NOW + 320}, now=NOW + 20, **world)
+    invalid_client("limits-unknown", row, "client_unknown", "an unknown client", basic_tried=True, control="limits-right",
+                   headers=[FORM, basic("nobody", "x")], **world)
+    too_many("limits-five-of-a-peer", "too_many_failures", "five failures before", 12, before=[*["limits-wrong"] * 3, *["limits-unknown"] * 2],
+             headers=[FORM], body=body(("client_id", "agent-public"), subject_token=id_token(aud="agent-public")))
+    denied("limits-refused", row, "target_group_required", "the groups", control="limits-right", body=body(subject_token=id_token(groups=[])), **world)
+    two = ["limits-refused"] * 2
+    too_many("limits-refused-thrice", "too_many_refusals", "two refusals before", 30, before=two, body=body(subject_token=id_token(groups=[])))
+    too_many("limits-bad-proof-after-two", "too_many_refusals", "a bad proof, after two refusals", 30, before=two,
+             headers=[FORM, basic(AGENT, secret(AGENT)), ["DPoP", "a.b.c"]])
+    issued("limits-right-after-refusals", row, before=[*two, "limits-refused-thrice"], **world)
+
+
 def requests() -> None:
     """Makes them and writes them."""
     cases.clear()
-    for part in (_requests, _clients, _subject_tokens, _targets, _directory):
+    for part in (_requests, _clients, _subject_tokens, _targets, _directory, _proofs, _limits):
         part()
     for name, made in cases.items():
         refusal = "error" in made["expect"]
