@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::{fs, io};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::base64url::encode;
@@ -134,7 +134,7 @@ pub struct Encoded {
 }
 
 /// What comes of a case.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expect {
     /// A token is issued.
@@ -163,7 +163,7 @@ impl Expect {
 }
 
 /// What is issued.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Granted {
     /// The scopes, compared as a set.
@@ -176,7 +176,7 @@ pub struct Granted {
 }
 
 /// The refusal.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refused {
     /// The slug; several only where parsers may differ.
@@ -188,7 +188,7 @@ pub struct Refused {
 }
 
 /// What is known of the bearer of a valid access token.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Valid {
     /// `sub`.
@@ -210,7 +210,7 @@ pub struct Valid {
 }
 
 /// A slug, or several of which one is met.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum OneOrMore {
     /// This one.
@@ -280,6 +280,17 @@ impl Table {
                 self.text(self.case(assertion_of)?.assertion.as_ref()?, token_of)
             }
             Assertion::TokenOf(TokenOf { token_of: name }) => token_of(self.case(name)?),
+        }
+    }
+
+    /// The case whose access token `assertion` is, where it is one.
+    pub fn token_of(&self, assertion: &Assertion) -> Option<&Case> {
+        match assertion {
+            Assertion::TokenOf(TokenOf { token_of }) => self.case(token_of),
+            Assertion::Of(AssertionOf { assertion_of }) => {
+                self.token_of(self.case(assertion_of)?.assertion.as_ref()?)
+            }
+            Assertion::Text(_) | Assertion::Parts(_) => None,
         }
     }
 }

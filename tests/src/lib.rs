@@ -9,6 +9,7 @@ mod case;
 mod down;
 mod idp;
 mod request;
+pub mod steps;
 mod world;
 
 pub use access_token::claims;

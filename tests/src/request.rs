@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::{fs, io};
 
 use idjag::{ClientDocuments, Exchange, Fetched, Response, TokenRequest};
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::case::{Part, expand};
 use crate::vectors;
@@ -61,7 +61,7 @@ impl Body {
 }
 
 /// A response.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expected {
     /// The status code.
@@ -86,7 +86,7 @@ pub struct Expected {
 }
 
 /// What is granted.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Token {
     /// The scopes, compared as a set.
@@ -198,6 +198,33 @@ impl RequestCase {
             Some(der) => base64_simd::URL_SAFE_NO_PAD.decode_to_vec(der).ok(),
             None => self.certificate.as_ref().map(|text| text.clone().into_bytes()),
         }
+    }
+
+    /// The same as a step of [`crate::steps`].
+    pub(crate) fn step(&self) -> Value {
+        let Self {
+            name,
+            origin: _,
+            world: _,
+            now,
+            method,
+            target,
+            headers,
+            body: _,
+            certificate: _,
+            certificate_der: _,
+            documents: _,
+            peer,
+            before: _,
+            control: _,
+            differs: _,
+            expect,
+        } = self;
+        let hex = |bytes: Vec<u8>| bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        json!({
+            "do": "send", "name": name, "now": now, "method": method, "target": target, "headers": headers,
+            "body": self.body(), "certificate": self.certificate().map(hex), "peer": peer, "expect": expect,
+        })
     }
 
     /// Hands it over.

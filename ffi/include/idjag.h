@@ -1,0 +1,651 @@
+/*
+ * idjag: an ID-JAG goes in, an access token comes out, and every exchange leaves a record.
+ *
+ * Written from ffi/src by `UPDATE_HEADER=1 cargo test -p idjag-ffi --test header`; a test compares.
+ *
+ * MODEL. An identity provider (IdP) signs an ID-JAG, the assertion, for one person, one client and one resource. A handle,
+ * idjag_exchange_t, is made from a configuration: who is trusted, who gets what. idjag_exchange verifies the assertion,
+ * applies the policy, uses the assertion up and mints an access token; idjag_verify takes that token at the resource, on
+ * every request. idjag_endpoint_handle does all that a token endpoint does: hand it the bytes of the HTTP request, and send
+ * what it gives back. The library opens no socket, starts no thread but in idjag_exchange_many, and reads files only where a
+ * configuration names them.
+ *
+ *     #include <idjag.h>
+ *     #include <stdio.h>
+ *     #include <string.h>
+ *
+ *     int answer(const idjag_exchange_t *exchange, const char *assertion, const char *client_id) {
+ *         idjag_error_t error = IDJAG_ERROR_INIT;
+ *         idjag_request_t request = IDJAG_REQUEST_INIT;
+ *         idjag_token_t *token = NULL;
+ *         request.assertion = assertion;
+ *         request.assertion_length = strlen(assertion);
+ *         request.client_id = client_id;
+ *         request.client_id_length = strlen(client_id);
+ *         if (idjag_exchange(exchange, &request, &token, &error) != IDJAG_OK) {
+ *             fprintf(stderr, "refused: %s\n", error.slug ? error.slug : error.message);
+ *             return error.http_status;
+ *         }
+ *         printf("%s\n", idjag_token_access_token(token, NULL));
+ *         idjag_token_free(token);
+ *         return 200;
+ *     }
+ *
+ * RESULTS. What can fail gives an idjag_result_t; IDJAG_OK is 0. What it makes is written through the pointers for it on
+ * IDJAG_OK only. The detail of anything else goes to an idjag_error_t of yours, or nowhere where you pass NULL. Nothing is
+ * kept between calls: there is no "last error".
+ *
+ * OWNERSHIP. What you pass is borrowed until the function returns. What you get as `T **` is an object of yours: free it
+ * once, with the function that its type names; objects outlive the handle that made them. Freeing NULL does nothing. Texts
+ * that you get as `const char *` belong to the object and are there until it is freed. A token is never "too large for the
+ * buffer": there is no buffer, because by then the assertion is spent.
+ *
+ * TEXTS go in as pointer and length, and need no NUL. NULL with length 0 is "none" where a member says so. They come out
+ * with a NUL behind them, in UTF-8. What comes from outside may hold any bytes; what is not UTF-8 matches nothing.
+ *
+ * STRUCTURES that you fill begin with `struct_size`. Begin each with its _INIT macro, which sets it; what you do not set is
+ * none. So a program that was compiled against an older header goes on with a newer library. The other way round, a member
+ * that the library does not know must be zero, or the call is IDJAG_MISUSE. In arrays of them each states the same size.
+ *
+ * THREADS. `const T *`: any number of threads at once. `T *`: one, which nobody else uses at the time. After fork, the child
+ * must not use a handle that was made before: each process would use an assertion up for itself.
+ *
+ * MISUSE. NULL where something must be is IDJAG_MISUSE, and functions without a result give NULL or 0. Pointers into memory
+ * that is not yours, objects that were freed, lengths beyond the end: those cannot be noticed.
+ */
+
+#ifndef IDJAG_H
+#define IDJAG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// The version that this header is of; idjag_version() gives the one that runs.
+#define IDJAG_VERSION "0.1.0"
+
+// No token came: answer with 401.
+#define IDJAG_CHALLENGE_MISSING 1
+
+// The token that came is not valid: answer with 401.
+#define IDJAG_CHALLENGE_INVALID 2
+
+// The token is valid and lacks scopes: answer with 403.
+#define IDJAG_CHALLENGE_INSUFFICIENT_SCOPE 3
+
+// The token is bound to a key, and came without a proof or with one by another key: answer with 401.
+#define IDJAG_CHALLENGE_NOT_PROVEN 4
+
+// The DPoP proof is not acceptable: answer with 401.
+#define IDJAG_CHALLENGE_INVALID_PROOF 5
+
+// The DPoP proof needs a nonce: answer with 401, and with idjag_dpop_nonce as `DPoP-Nonce`.
+#define IDJAG_CHALLENGE_USE_NONCE 6
+
+// A directory as JSON: `{"version":1,"people":[…]}`.
+#define IDJAG_DIRECTORY_JSON 1
+
+// A directory as CSV: `issuer,tenant,subject,active,group`, a row for each group.
+#define IDJAG_DIRECTORY_CSV 2
+
+// One access token: `name` is its `jti`, `expires_at` its `exp` and the leeway.
+#define IDJAG_REVOKE_TOKEN 1
+
+// One person: `name` is the subject, `issuer` the IdP, `tenant` the tenant there.
+#define IDJAG_REVOKE_PERSON 2
+
+// One client: `name` is its client_id.
+#define IDJAG_REVOKE_CLIENT 3
+
+// One connector: `name` is its id in the policy.
+#define IDJAG_REVOKE_CONNECTOR 4
+
+// One IdP with all its tenants: `name` is its issuer identifier.
+#define IDJAG_REVOKE_ISSUER 5
+
+// How a call ended. New values may be added; none is ever used for something else.
+typedef enum {
+    // It is done, and what was asked for is written.
+    IDJAG_OK = 0,
+    // The answer is no. What to tell the client is in `oauth_error` and `message`; `slug` is for your log.
+    IDJAG_REFUSED = 1,
+    // It cannot be known at the moment: keys, single-use store or record are out of reach. Answer with 503.
+    IDJAG_UNAVAILABLE = 2,
+    // A configuration, policy, directory or key set cannot be used; `message` says where and why. What was there before
+    // stays.
+    IDJAG_LOAD_FAILED = 3,
+    // There is nothing of that name.
+    IDJAG_NOT_FOUND = 4,
+    // The call is wrong: NULL where there must be something, a structure that was not set with its _INIT. A fault of the
+    // program that calls.
+    IDJAG_MISUSE = 5,
+    // The library is wrong: it stopped in the middle of this call. Nothing is written; the handle can be used on.
+    IDJAG_PANIC = 6,
+} idjag_result_t;
+
+// An HTTP response, but for the length of its body.
+//
+// Given by the idjag_endpoint_ functions; yours to free with idjag_response_free. Threads: any number may read it.
+typedef struct idjag_response_t idjag_response_t;
+
+// The engine: configuration, keys, policy, directory, and which assertions were used.
+//
+// Made by idjag_exchange_new; yours to free with idjag_exchange_free. Threads: any number at once, also while keys, policy
+// or directory are replaced. Freed by one, when no other uses it.
+typedef struct idjag_exchange_t idjag_exchange_t;
+
+// A text.
+//
+// Given by the functions that make documents; yours to free with idjag_text_free. Threads: any number may read it.
+typedef struct idjag_text_t idjag_text_t;
+
+// An access token that was issued. It is the only copy: the assertion is spent.
+//
+// Given by idjag_exchange and idjag_exchange_many; yours to free with idjag_token_free. Threads: any number may read it.
+typedef struct idjag_token_t idjag_token_t;
+
+// Who presents a token, and what they may do, as of the call that gave it.
+//
+// A person is issuer, tenant and subject together, never the subject alone. Given by idjag_verify; yours to free with
+// idjag_verified_free. Threads: any number may read it.
+typedef struct idjag_verified_t idjag_verified_t;
+
+// A configuration, as TOML or JSON: a file, or a text.
+//
+// The caller's own, set with IDJAG_CONFIG_INIT; borrowed for the call.
+typedef struct {
+    // The size of this structure: IDJAG_CONFIG_INIT sets it.
+    size_t struct_size;
+    // The path of the configuration's file; paths in it are relative to its folder. Then all that follows is NULL.
+    const char *file;
+    // Its length.
+    size_t file_length;
+    // Or the configuration itself. Text that begins with `{` is JSON, other text is TOML.
+    const char *text;
+    // Its length.
+    size_t text_length;
+    // What the text is called in messages. NULL: `configuration`.
+    const char *name;
+    // Its length.
+    size_t name_length;
+    // The folder that paths in the text are relative to. NULL: the text names no files.
+    const char *folder;
+    // Its length.
+    size_t folder_length;
+} idjag_config_t;
+
+// What the engine asks its host, given once.
+//
+// The caller's own, set with IDJAG_CALLBACKS_INIT; copied. The functions are called by whichever thread calls idjag, by
+// several at once, until the handle is freed. They must return: no exception, no longjmp.
+typedef struct {
+    // The size of this structure: IDJAG_CALLBACKS_INIT sets it.
+    size_t struct_size;
+    // Given to each function. It stays yours.
+    void *context;
+    // The time, in seconds since 1970. NULL: the system's. Asked once for a call or a batch.
+    int64_t (*clock)(void *context);
+} idjag_callbacks_t;
+
+// Why a call did not end with IDJAG_OK, which leaves it as it is.
+//
+// The caller's own, set with IDJAG_ERROR_INIT; nothing in it is ever freed. For one thread at a time. Every function takes
+// NULL in its place.
+typedef struct {
+    // The size of this structure: IDJAG_ERROR_INIT sets it.
+    size_t struct_size;
+    // The code for the `error` member of the answer (RFC 6749 section 5.2). NULL where there is nothing to answer.
+    const char *oauth_error;
+    // Why, for logs and metrics; never to be sent. NULL where it was no refusal. Slugs never change once released.
+    const char *slug;
+    // The HTTP status of the answer. 0 where there is nothing to answer.
+    int http_status;
+    // Seconds for `Retry-After`. 0: no such header.
+    int retry_after_s;
+    // A sentence in UTF-8, ending in NUL, cut where it is longer. After a refusal it may be sent as `error_description`.
+    char message[200];
+} idjag_error_t;
+
+// A request to exchange an ID-JAG (RFC 7523 section 2.1). You have authenticated the client.
+//
+// The caller's own, set with IDJAG_REQUEST_INIT; borrowed for the call.
+typedef struct {
+    // The size of this structure: IDJAG_REQUEST_INIT sets it.
+    size_t struct_size;
+    // The `assertion` parameter.
+    const char *assertion;
+    // Its length.
+    size_t assertion_length;
+    // The authenticated client.
+    const char *client_id;
+    // Its length.
+    size_t client_id_length;
+    // The `scope` parameter. NULL or empty: not asked.
+    const char *scope;
+    // Its length.
+    size_t scope_length;
+    // The `resource` parameters, as many as `resource_count` says. NULL: not asked.
+    const char *const *resources;
+    // The length of each.
+    const size_t *resource_lengths;
+    // How many.
+    size_t resource_count;
+    // The `authorization_details` parameter, JSON (RFC 9396). NULL or empty: not asked.
+    const char *authorization_details;
+    // Its length.
+    size_t authorization_details_length;
+} idjag_request_t;
+
+// An access token and the request that presents it.
+//
+// The caller's own, set with IDJAG_PRESENTED_INIT; borrowed for the call.
+typedef struct {
+    // The size of this structure: IDJAG_PRESENTED_INIT sets it.
+    size_t struct_size;
+    // The token, without `Bearer` or `DPoP`.
+    const char *token;
+    // Its length.
+    size_t token_length;
+    // The resource at which it is presented: yours, never one that the request names.
+    const char *resource;
+    // Its length.
+    size_t resource_length;
+    // The `DPoP` header (RFC 9449), where the token came with that scheme. NULL: it came as `Bearer`.
+    const char *dpop;
+    // Its length.
+    size_t dpop_length;
+    // With `dpop`: the method of the request.
+    const char *method;
+    // Its length.
+    size_t method_length;
+    // With `dpop`: the URL of the request, as the client wrote it.
+    const char *url;
+    // Its length.
+    size_t url_length;
+    // The client's certificate in DER, where TLS asked for one (RFC 8705). NULL: none.
+    const char *client_certificate;
+    // Its length.
+    size_t client_certificate_length;
+} idjag_presented_t;
+
+// A header of a request. One that came twice stands twice.
+//
+// The caller's own, set with IDJAG_HEADER_INIT; borrowed for the call.
+typedef struct {
+    // The size of this structure: IDJAG_HEADER_INIT sets it.
+    size_t struct_size;
+    // The name, in any case.
+    const char *name;
+    // Its length.
+    size_t name_length;
+    // The value.
+    const char *value;
+    // Its length.
+    size_t value_length;
+} idjag_header_t;
+
+// A request to one of the endpoints, as it came.
+//
+// The caller's own, set with IDJAG_HTTP_REQUEST_INIT; borrowed for the call.
+typedef struct {
+    // The size of this structure: IDJAG_HTTP_REQUEST_INIT sets it.
+    size_t struct_size;
+    // The method.
+    const char *method;
+    // Its length.
+    size_t method_length;
+    // The request target: path, and query if there is one.
+    const char *target;
+    // Its length.
+    size_t target_length;
+    // The headers, `header_count` structures of one size, in order.
+    const idjag_header_t *headers;
+    // How many.
+    size_t header_count;
+    // The body. One that was cut off one byte beyond `limits.max_body_bytes` is refused as the whole would be.
+    const char *body;
+    // Its length.
+    size_t body_length;
+    // The client's certificate in DER, where TLS asked for one and the client proved that the key is its own. NULL: none.
+    const char *client_certificate;
+    // Its length.
+    size_t client_certificate_length;
+    // Who connects: an IP address, or another name that the client cannot choose. Failures to prove a client are limited for
+    // each peer; behind a proxy, say what the proxy says. NULL: they are not limited.
+    const char *peer;
+    // Its length.
+    size_t peer_length;
+} idjag_http_request_t;
+
+// What is taken back.
+//
+// The caller's own, set with IDJAG_REVOCATION_INIT; borrowed for the call.
+typedef struct {
+    // The size of this structure: IDJAG_REVOCATION_INIT sets it.
+    size_t struct_size;
+    // One of the IDJAG_REVOKE_ numbers.
+    uint32_t kind;
+    // Whom or what, see the number.
+    const char *name;
+    // Its length.
+    size_t name_length;
+    // With IDJAG_REVOKE_PERSON: the IdP's issuer identifier.
+    const char *issuer;
+    // Its length.
+    size_t issuer_length;
+    // With IDJAG_REVOKE_PERSON: the tenant. NULL where the IdP has none.
+    const char *tenant;
+    // Its length.
+    size_t tenant_length;
+    // With IDJAG_REVOKE_TOKEN: until when it could be accepted, in seconds since 1970.
+    int64_t expires_at;
+} idjag_revocation_t;
+
+// Counters and sizes.
+//
+// The caller's own, set with IDJAG_STATS_INIT; idjag_stats fills it as far as `struct_size` says. For one thread at a time.
+typedef struct {
+    // The size of this structure: IDJAG_STATS_INIT sets it.
+    size_t struct_size;
+    // Exchanges that were granted.
+    uint64_t granted;
+    // Exchanges that were refused.
+    uint64_t refused;
+    // Assertions that the single-use store holds.
+    uint64_t replay_entries;
+    // What they take, in bytes.
+    uint64_t replay_bytes;
+    // What they may take.
+    uint64_t replay_max_bytes;
+    // People in the directory.
+    uint64_t people;
+    // How often keys, policy, directory, clients or revocations have changed, counted from 1.
+    uint64_t generation;
+    // The SHA-256 of the policy's text, in hexadecimal, ending in NUL.
+    char policy_digest[72];
+    // Requests that were answered with 429, at all endpoints.
+    uint64_t limited;
+} idjag_stats_t;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+// The version of the library that runs: the same as `IDJAG_VERSION` where it is the one that was compiled against.
+// Never freed.
+const char *idjag_version(void);
+
+// Makes an engine. `callbacks` may be NULL. Starts no thread.
+//
+// IDJAG_LOAD_FAILED: the configuration, or a file that it names, cannot be used; `message` has file, line and key.
+idjag_result_t idjag_exchange_new(const idjag_config_t *config,
+                                  const idjag_callbacks_t *callbacks,
+                                  idjag_exchange_t **exchange,
+                                  idjag_error_t *error);
+
+// Frees an engine that no thread uses any more. Tokens and responses that it gave stay. NULL: nothing happens.
+void idjag_exchange_free(idjag_exchange_t *exchange);
+
+// Replaces everything that the configuration names but the single-use store. What it leaves to the host stays: keys that
+// were put, a directory or a policy that was put, revocations.
+idjag_result_t idjag_reload(const idjag_exchange_t *exchange,
+                            const idjag_config_t *config,
+                            idjag_error_t *error);
+
+// What the configuration allows and still deserves a look: one warning a line, empty where there is none.
+idjag_result_t idjag_warnings(const idjag_exchange_t *exchange,
+                              idjag_text_t **warnings,
+                              idjag_error_t *error);
+
+// The text in UTF-8, ending in NUL, until it is freed. `length` may be NULL.
+const char *idjag_text_data(const idjag_text_t *text, size_t *length);
+
+// Frees it. NULL: nothing happens.
+void idjag_text_free(idjag_text_t *text);
+
+// Exchanges an assertion for an access token.
+//
+// On IDJAG_OK `*token` is yours. IDJAG_REFUSED: the answer is no. IDJAG_UNAVAILABLE: answer with 503; the assertion may be
+// spent. Costs one verification and one signature.
+idjag_result_t idjag_exchange(const idjag_exchange_t *exchange,
+                              const idjag_request_t *request,
+                              idjag_token_t **token,
+                              idjag_error_t *error);
+
+// Exchanges many assertions at once, on up to `threads` threads; 0: as many as there are cores.
+//
+// `requests` are `count` structures of one size. On IDJAG_OK each request has its answer at its place: `results` how it
+// ended, `tokens` the token, or NULL, and `errors`, unless it is NULL, the detail. Each of the three has room for `count`,
+// and each of `errors` is set with IDJAG_ERROR_INIT. On any other value nothing is written there, and nothing was spent
+// but after IDJAG_PANIC.
+idjag_result_t idjag_exchange_many(const idjag_exchange_t *exchange,
+                                   const idjag_request_t *requests,
+                                   size_t count,
+                                   size_t threads,
+                                   idjag_result_t *results,
+                                   idjag_token_t **tokens,
+                                   idjag_error_t *errors,
+                                   idjag_error_t *error);
+
+// The token, for the `access_token` member. Ends in NUL, until the token is freed. `length` may be NULL.
+const char *idjag_token_access_token(const idjag_token_t *token, size_t *length);
+
+// What was granted, for `scope`: separated by spaces, never empty. As idjag_token_access_token.
+const char *idjag_token_scope(const idjag_token_t *token, size_t *length);
+
+// What it is for, for `resource`. As idjag_token_access_token.
+const char *idjag_token_resource(const idjag_token_t *token, size_t *length);
+
+// The `token_type`. As idjag_token_access_token.
+const char *idjag_token_token_type(const idjag_token_t *token, size_t *length);
+
+// What was granted, for `authorization_details`, JSON (RFC 9396 section 7); NULL: the assertion has none. As
+// idjag_token_access_token.
+const char *idjag_token_authorization_details(const idjag_token_t *token, size_t *length);
+
+// Seconds until it expires, for `expires_in`. 0 where `token` is NULL.
+int64_t idjag_token_expires_in(const idjag_token_t *token);
+
+// Frees it. NULL: nothing happens.
+void idjag_token_free(idjag_token_t *token);
+
+// Verifies an access token that this server minted, as of now: signature and expiry, and then the policy, directory,
+// clients and revocations of this moment.
+//
+// A token that is bound to a key or a certificate needs its proof with each request.
+//
+// On IDJAG_OK `*verified` is yours. IDJAG_REFUSED: answer with `http_status` and idjag_challenge. Cheap when the same token
+// comes again.
+idjag_result_t idjag_verify(const idjag_exchange_t *exchange,
+                            const idjag_presented_t *presented,
+                            idjag_verified_t **verified,
+                            idjag_error_t *error);
+
+// `sub`, as the IdP wrote it. Ends in NUL, and may have others within; until the object is freed. `length` may be NULL.
+const char *idjag_verified_subject(const idjag_verified_t *verified,
+                                   size_t *length);
+
+// The issuer identifier of the IdP that vouched for the person. As idjag_verified_subject.
+const char *idjag_verified_idp(const idjag_verified_t *verified, size_t *length);
+
+// The tenant at that IdP; NULL: none. As idjag_verified_subject.
+const char *idjag_verified_tenant(const idjag_verified_t *verified, size_t *length);
+
+// The client that the token was issued to. As idjag_verified_subject.
+const char *idjag_verified_client_id(const idjag_verified_t *verified, size_t *length);
+
+// The scopes that the token carries and the policy still grants: separated by spaces, never empty. As
+// idjag_verified_subject.
+const char *idjag_verified_scope(const idjag_verified_t *verified, size_t *length);
+
+// The resource. As idjag_verified_subject.
+const char *idjag_verified_resource(const idjag_verified_t *verified, size_t *length);
+
+// The token's `jti`, for IDJAG_REVOKE_TOKEN. As idjag_verified_subject.
+const char *idjag_verified_jti(const idjag_verified_t *verified, size_t *length);
+
+// `DPoP` where the token is bound to a key, otherwise `Bearer`. As idjag_verified_subject.
+const char *idjag_verified_token_type(const idjag_verified_t *verified, size_t *length);
+
+// What the token is bound to, JSON (RFC 7800 section 3.1); NULL: nothing. As idjag_verified_subject.
+const char *idjag_verified_cnf(const idjag_verified_t *verified, size_t *length);
+
+// How many of the person's groups a grant names today.
+size_t idjag_verified_group_count(const idjag_verified_t *verified);
+
+// One of those groups, counted from 0; NULL beyond the last. As idjag_verified_subject.
+const char *idjag_verified_group(const idjag_verified_t *verified, size_t index, size_t *length);
+
+// When it was issued, in seconds since 1970. 0 where `verified` is NULL.
+int64_t idjag_verified_issued_at(const idjag_verified_t *verified);
+
+// When it expires, in seconds since 1970. 0 where `verified` is NULL.
+int64_t idjag_verified_expires_at(const idjag_verified_t *verified);
+
+// Who acts for the person, JSON (RFC 8693 section 4.1); NULL: nobody. As idjag_verified_subject.
+const char *idjag_verified_act(const idjag_verified_t *verified, size_t *length);
+
+// Every claim of the token, as it was minted, JSON. As idjag_verified_subject.
+const char *idjag_verified_claims(const idjag_verified_t *verified, size_t *length);
+
+// Frees it. NULL: nothing happens.
+void idjag_verified_free(idjag_verified_t *verified);
+
+// Answers a request to the token endpoint (RFC 6749 section 3.2): authenticates the client, exchanges the assertion.
+//
+// IDJAG_OK: there is a response, also where it says no. Send its status, headers and body.
+idjag_result_t idjag_endpoint_handle(const idjag_exchange_t *exchange,
+                                     const idjag_http_request_t *request,
+                                     idjag_response_t **response,
+                                     idjag_error_t *error);
+
+// Answers a request to the revocation endpoint (RFC 7009): a client gives its own token back. As idjag_endpoint_handle.
+idjag_result_t idjag_endpoint_revoke(const idjag_exchange_t *exchange,
+                                     const idjag_http_request_t *request,
+                                     idjag_response_t **response,
+                                     idjag_error_t *error);
+
+// Answers a request to the introspection endpoint (RFC 7662): what a token is worth at this moment. As
+// idjag_endpoint_handle.
+idjag_result_t idjag_endpoint_introspect(const idjag_exchange_t *exchange,
+                                         const idjag_http_request_t *request,
+                                         idjag_response_t **response,
+                                         idjag_error_t *error);
+
+// The status code. 0 where `response` is NULL.
+int idjag_response_status(const idjag_response_t *response);
+
+// How many headers there are.
+size_t idjag_response_header_count(const idjag_response_t *response);
+
+// The header of that number, counted from 0: its name, and `*value`; NULL beyond the last. Both end in NUL, until the
+// response is freed. `value` may be NULL.
+const char *idjag_response_header_at(const idjag_response_t *response,
+                                     size_t index,
+                                     const char **value);
+
+// The value of the header `name`, in any case; NULL: there is none. Ends in NUL, until the response is freed.
+const char *idjag_response_header(const idjag_response_t *response, const char *name, size_t name_length);
+
+// The body, until the response is freed. Ends in NUL, which is no part of it. `length` may be NULL.
+const char *idjag_response_body(const idjag_response_t *response, size_t *length);
+
+// Why it is a refusal, for logs; nothing of it is in the response. NULL: it is none. Never freed.
+const char *idjag_response_slug(const idjag_response_t *response);
+
+// Frees it. NULL: nothing happens.
+void idjag_response_free(idjag_response_t *response);
+
+// The authorization server metadata, JSON (RFC 8414 section 2): for `/.well-known/oauth-authorization-server`, with the path
+// of the issuer identifier behind it.
+idjag_result_t idjag_metadata(const idjag_exchange_t *exchange,
+                              idjag_text_t **metadata,
+                              idjag_error_t *error);
+
+// Our public keys, a JWK set (RFC 7517 section 5): for `jwks_uri`.
+idjag_result_t idjag_jwks(const idjag_exchange_t *exchange, idjag_text_t **jwks, idjag_error_t *error);
+
+// The metadata of a resource, JSON (RFC 9728 section 2): for the URL that idjag_challenge names.
+//
+// IDJAG_NOT_FOUND: no enabled connector serves it.
+idjag_result_t idjag_resource_metadata(const idjag_exchange_t *exchange,
+                                       const char *resource,
+                                       size_t resource_length,
+                                       idjag_text_t **metadata,
+                                       idjag_error_t *error);
+
+// The value of `WWW-Authenticate` for a resource (RFC 6750 section 3, RFC 9449 section 7.1, RFC 9728 section 5.1).
+//
+// `challenge` is one of the IDJAG_CHALLENGE_ numbers; `scope` are the scopes that are needed, separated by spaces, for
+// IDJAG_CHALLENGE_INSUFFICIENT_SCOPE, otherwise NULL.
+idjag_result_t idjag_challenge(const idjag_exchange_t *exchange,
+                               const char *resource,
+                               size_t resource_length,
+                               uint32_t challenge,
+                               const char *scope,
+                               size_t scope_length,
+                               idjag_text_t **value,
+                               idjag_error_t *error);
+
+// The nonce for `DPoP-Nonce` (RFC 9449 section 9).
+//
+// IDJAG_NOT_FOUND: the configuration asks for none.
+idjag_result_t idjag_dpop_nonce(const idjag_exchange_t *exchange, idjag_text_t **nonce, idjag_error_t *error);
+
+// Replaces the keys of one IdP by a JWK set. Keys in it that cannot be used are left out; with none, nothing changes.
+idjag_result_t idjag_put_jwks(const idjag_exchange_t *exchange,
+                              const char *issuer,
+                              size_t issuer_length,
+                              const char *jwks,
+                              size_t jwks_length,
+                              idjag_error_t *error);
+
+// Replaces the directory. `format` is IDJAG_DIRECTORY_JSON or IDJAG_DIRECTORY_CSV; `name` is what the text is called in
+// messages.
+idjag_result_t idjag_put_directory(const idjag_exchange_t *exchange,
+                                   uint32_t format,
+                                   const char *name,
+                                   size_t name_length,
+                                   const char *text,
+                                   size_t text_length,
+                                   idjag_error_t *error);
+
+// Replaces the policy by a text in the form of `policy.toml`. `name` is what the text is called in messages.
+idjag_result_t idjag_put_policy(const idjag_exchange_t *exchange,
+                                const char *name,
+                                size_t name_length,
+                                const char *text,
+                                size_t text_length,
+                                idjag_error_t *error);
+
+// Takes back at once: what was issued until now is void, and nothing new is issued until idjag_lift. Not kept on disk.
+//
+// Costs some nanoseconds for each revocation in force.
+idjag_result_t idjag_revoke(const idjag_exchange_t *exchange,
+                            const idjag_revocation_t *revocation,
+                            idjag_error_t *error);
+
+// Ends the block on new tokens. What was issued before stays void, and a token stays revoked.
+idjag_result_t idjag_lift(const idjag_exchange_t *exchange,
+                          const idjag_revocation_t *revocation,
+                          idjag_error_t *error);
+
+// Reads the counters.
+idjag_result_t idjag_stats(const idjag_exchange_t *exchange, idjag_stats_t *stats, idjag_error_t *error);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* IDJAG_H */
+
+// What each structure begins as: its size, and nothing else.
+#define IDJAG_ERROR_INIT {sizeof(idjag_error_t), NULL, NULL, 0, 0, ""}
+#define IDJAG_CONFIG_INIT {sizeof(idjag_config_t), NULL, 0, NULL, 0, NULL, 0, NULL, 0}
+#define IDJAG_CALLBACKS_INIT {sizeof(idjag_callbacks_t), NULL, NULL}
+#define IDJAG_REQUEST_INIT {sizeof(idjag_request_t), NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0}
+#define IDJAG_PRESENTED_INIT {sizeof(idjag_presented_t), NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0}
+#define IDJAG_HEADER_INIT {sizeof(idjag_header_t), NULL, 0, NULL, 0}
+#define IDJAG_HTTP_REQUEST_INIT \
+    {sizeof(idjag_http_request_t), NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0}
+#define IDJAG_REVOCATION_INIT {sizeof(idjag_revocation_t), 0, NULL, 0, NULL, 0, NULL, 0, 0}
+#define IDJAG_STATS_INIT {sizeof(idjag_stats_t), 0, 0, 0, 0, 0, 0, 0, "", 0}

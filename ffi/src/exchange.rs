@@ -1,0 +1,157 @@
+//! The handle: made from a configuration, shared by threads, freed once.
+
+use std::ffi::{c_char, c_void};
+use std::mem::offset_of;
+
+use idjag::{Clock, Exchange};
+
+use crate::boundary::boundary;
+use crate::caller::Caller;
+use crate::error::{ErrorDetail, Failure, Status};
+use crate::reply::Reply;
+use crate::source::Source;
+use crate::versioned::Versioned;
+
+/// The engine: configuration, keys, policy, directory, and which assertions were used.
+///
+/// Made by idjag_exchange_new; yours to free with idjag_exchange_free. Threads: any number at once, also while keys, policy
+/// or directory are replaced. Freed by one, when no other uses it.
+pub struct Handle {
+    pub(crate) engine: Exchange,
+}
+
+/// A configuration, as TOML or JSON: a file, or a text.
+///
+/// The caller's own, set with IDJAG_CONFIG_INIT; borrowed for the call.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Configuration {
+    /// The size of this structure: IDJAG_CONFIG_INIT sets it.
+    pub struct_size: usize,
+    /// The path of the configuration's file; paths in it are relative to its folder. Then all that follows is NULL.
+    pub file: *const c_char,
+    /// Its length.
+    pub file_length: usize,
+    /// Or the configuration itself. Text that begins with `{` is JSON, other text is TOML.
+    pub text: *const c_char,
+    /// Its length.
+    pub text_length: usize,
+    /// What the text is called in messages. NULL: `configuration`.
+    pub name: *const c_char,
+    /// Its length.
+    pub name_length: usize,
+    /// The folder that paths in the text are relative to. NULL: the text names no files.
+    pub folder: *const c_char,
+    /// Its length.
+    pub folder_length: usize,
+}
+
+// SAFETY: `repr(C)`, a size first; pointers and numbers.
+unsafe impl Versioned for Configuration {
+    const LEAST: usize = offset_of!(Configuration, name);
+    const NAME: &'static str = "config";
+}
+
+/// What the engine asks its host, given once.
+///
+/// The caller's own, set with IDJAG_CALLBACKS_INIT; copied. The functions are called by whichever thread calls idjag, by
+/// several at once, until the handle is freed. They must return: no exception, no longjmp.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Callbacks {
+    /// The size of this structure: IDJAG_CALLBACKS_INIT sets it.
+    pub struct_size: usize,
+    /// Given to each function. It stays yours.
+    pub context: *mut c_void,
+    /// The time, in seconds since 1970. NULL: the system's. Asked once for a call or a batch.
+    pub clock: Option<unsafe extern "C-unwind" fn(context: *mut c_void) -> i64>,
+}
+
+// SAFETY: `repr(C)`, a size first; pointers.
+unsafe impl Versioned for Callbacks {
+    const LEAST: usize = size_of::<usize>();
+    const NAME: &'static str = "callbacks";
+}
+
+/// The host's clock.
+struct HostClock {
+    context: *mut c_void,
+    clock: unsafe extern "C-unwind" fn(*mut c_void) -> i64,
+}
+
+// SAFETY: the header asks of the functions that any thread may call them.
+unsafe impl Send for HostClock {}
+// SAFETY: likewise, several at once.
+unsafe impl Sync for HostClock {}
+
+impl Clock for HostClock {
+    fn now(&self) -> i64 {
+        // SAFETY: it is the host's function with the host's context, as the header promises it.
+        unsafe { (self.clock)(self.context) }
+    }
+}
+
+/// Makes an engine. `callbacks` may be NULL. Starts no thread.
+///
+/// IDJAG_LOAD_FAILED: the configuration, or a file that it names, cannot be used; `message` has file, line and key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn idjag_exchange_new(
+    config: *const Configuration,
+    callbacks: *const Callbacks,
+    exchange: *mut *mut Handle,
+    error: *mut ErrorDetail,
+) -> Status {
+    boundary!(error, |caller| {
+        let place = caller.place("exchange", exchange)?;
+        let host = if callbacks.is_null() { None } else { Some(caller.structure(callbacks)?) };
+        let mut builder = Exchange::builder(Source::of(caller, config)?.config()?);
+        if let Some(Callbacks { context, clock: Some(clock), .. }) = host {
+            builder = builder.clock(HostClock { context, clock });
+        }
+        place.put(Handle { engine: builder.build()? });
+        Ok(())
+    })
+}
+
+/// Frees an engine that no thread uses any more. Tokens and responses that it gave stay. NULL: nothing happens.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn idjag_exchange_free(exchange: *mut Handle) {
+    boundary!(or(), |caller| {
+        drop(caller.take(exchange));
+        Ok(())
+    });
+}
+
+/// Replaces everything that the configuration names but the single-use store. What it leaves to the host stays: keys that
+/// were put, a directory or a policy that was put, revocations.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn idjag_reload(
+    exchange: *const Handle,
+    config: *const Configuration,
+    error: *mut ErrorDetail,
+) -> Status {
+    boundary!(error, |caller| {
+        let engine = caller.engine(exchange)?;
+        Ok(engine.reload(Source::of(caller, config)?.config()?)?)
+    })
+}
+
+/// What the configuration allows and still deserves a look: one warning a line, empty where there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn idjag_warnings(
+    exchange: *const Handle,
+    warnings: *mut *mut Reply,
+    error: *mut ErrorDetail,
+) -> Status {
+    boundary!(error, |caller| {
+        let place = caller.place("warnings", warnings)?;
+        place.put(Reply::text(&caller.engine(exchange)?.warnings().join("\n")));
+        Ok(())
+    })
+}
+
+impl<'c> Caller<'c> {
+    pub(crate) fn engine(self, exchange: *const Handle) -> Result<&'c Exchange, Failure> {
+        self.object("exchange", exchange).map(|handle| &handle.engine)
+    }
+}

@@ -1,0 +1,67 @@
+//! Where a configuration comes from: a file, or a text and the folder that its paths are relative to.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use idjag::{Config, Error};
+
+use crate::caller::Caller;
+use crate::error::Failure;
+use crate::exchange::Configuration;
+
+/// A configuration's text, and where the files lie that it names.
+pub(crate) struct Source<'c> {
+    name: &'c str,
+    text: String,
+    folder: Option<PathBuf>,
+}
+
+impl<'c> Source<'c> {
+    /// What the caller's structure names.
+    pub(crate) fn of(caller: Caller<'c>, configuration: *const Configuration) -> Result<Self, Failure> {
+        let said = caller.structure(configuration)?;
+        let file = caller.optional_text("file", said.file, said.file_length)?;
+        let text = caller.optional_text("text", said.text, said.text_length)?;
+        let name = caller.optional_text("name", said.name, said.name_length)?;
+        let folder = caller.optional_text("folder", said.folder, said.folder_length)?;
+        match (file, text) {
+            (Some(file), None) if name.is_none() && folder.is_none() => Self::file(file),
+            (None, Some(text)) => Ok(Self {
+                name: name.unwrap_or("configuration"),
+                text: text.to_owned(),
+                folder: folder.map(PathBuf::from),
+            }),
+            _ => Err(Failure::misuse(
+                "config",
+                "has neither `file` alone nor `text` with what `name` and `folder` say of it",
+            )),
+        }
+    }
+
+    fn file(path: &'c str) -> Result<Self, Failure> {
+        let text =
+            fs::read_to_string(path).map_err(|why| Failure::Load(format!("cannot read `{path}`: {why}")))?;
+        let folder = Path::new(path).parent().map(Path::to_owned);
+        Ok(Self { name: path, text, folder })
+    }
+
+    /// The configuration, validated, with everything that it names.
+    pub(crate) fn config(&self) -> Result<Config, Failure> {
+        let read = &mut |path: &str| {
+            let folder = self.folder.as_ref().ok_or("no folder was given to look for it in")?;
+            fs::read(folder.join(path)).map_err(|why| why.to_string())
+        };
+        Config::parse(self.name, &self.text, read).map_err(|error| self.located(&error))
+    }
+
+    /// The error with its file as the user finds it: what the configuration names is relative to its folder.
+    fn located(&self, error: &Error) -> Failure {
+        let folder = self.folder.as_ref().filter(|folder| !folder.as_os_str().is_empty());
+        match folder {
+            Some(folder) if error.file() != self.name && Path::new(error.file()).is_relative() => {
+                Failure::Load(format!("{}/{error}", folder.display()))
+            }
+            _ => Failure::Load(error.to_string()),
+        }
+    }
+}

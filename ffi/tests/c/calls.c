@@ -1,0 +1,335 @@
+/* The functions in any order, with every lifetime that the header allows: bytes decide which is called and with what.
+ *
+ *     calls STEPS WORLD SEED RUNS          draws bytes by itself
+ *     IDJAG_STEPS=… IDJAG_WORLD=… calls    with libFuzzer, which `make fuzz` links: LIBFUZZER is defined
+ *
+ * AddressSanitizer watches. And of the assertions here, which have one jti, an engine exchanges one at most; whatever is not
+ * IDJAG_OK has written nothing. */
+#define _POSIX_C_SOURCE 200809L
+#include "check.h"
+
+enum { ENGINES = 3, OBJECTS = 4, ASSERTIONS = 3 };
+
+static const char *world;
+static json_t *steps[ASSERTIONS];
+static const char *const policies[] = {
+    "connectors = []\n",
+    "[[connectors]]\nid = \"chat\"\nresource = \"https://mcp.chat.example/\"\nscopes = [\"chat.read\"]\nstate = \"retired\"\n"
+    "[[connectors]]\nid = \"notes\"\nresource = \"https://mcp.notes.example/\"\nscopes = [\"n\"]\nstate = \"planned\"\n",
+};
+
+/* What is there at the moment. */
+static idjag_exchange_t *engines[ENGINES];
+static int granted[ENGINES];
+static idjag_token_t *tokens[OBJECTS];
+static idjag_verified_t *verified[OBJECTS];
+static idjag_response_t *responses[OBJECTS];
+static idjag_text_t *texts[OBJECTS];
+
+/* The bytes that decide. Behind the last they are 0. */
+static const unsigned char *bytes;
+static size_t left;
+
+static unsigned draw(unsigned below) {
+    unsigned drawn = 0;
+    if (left > 0) {
+        drawn = *bytes++;
+        left--;
+    }
+    return drawn % below;
+}
+
+/* A text out of the bytes themselves, or one that fits. */
+static const char *draw_text(const char *fitting, size_t *length) {
+    const char *text = (const char *)bytes;
+    if (draw(3) != 0) {
+        *length = strlen(fitting);
+        return fitting;
+    }
+    *length = draw(64);
+    *length = *length < left ? *length : left;
+    return *length > 0 ? text : "";
+}
+
+/* `length` is written while `text` is asked for. */
+static size_t read_text(const char *text, const size_t *length) {
+    size_t sum = 0, index;
+    for (index = 0; text != NULL && index <= *length; index++) {
+        sum += (unsigned char)text[index];
+    }
+    return sum;
+}
+
+static idjag_request_t draw_request(const char **resource, size_t *resource_length) {
+    idjag_request_t request = IDJAG_REQUEST_INIT;
+    json_t *step = steps[draw(ASSERTIONS)];
+    check_text(step, "assertion", &request.assertion, &request.assertion_length);
+    check_text(step, "client_id", &request.client_id, &request.client_id_length);
+    if (draw(4) == 0) {
+        request.assertion = draw_text("a.b.c", &request.assertion_length);
+    }
+    if (draw(4) == 0) {
+        request.scope = draw_text("chat.read", &request.scope_length);
+    }
+    if (draw(4) == 0) {
+        *resource = draw_text("https://mcp.chat.example/", resource_length);
+        request.resources = resource;
+        request.resource_lengths = resource_length;
+        request.resource_count = 1;
+    }
+    if (draw(16) == 0) {
+        request.struct_size = draw((unsigned)sizeof request + 1);
+    }
+    return request;
+}
+
+static void exchange(unsigned engine) {
+    const char *resource;
+    size_t resource_length;
+    idjag_request_t request = draw_request(&resource, &resource_length);
+    idjag_token_t *token = NULL;
+    idjag_error_t error = IDJAG_ERROR_INIT;
+    idjag_result_t result = idjag_exchange(engines[engine], &request, &token, draw(2) ? &error : NULL);
+    unsigned slot = draw(OBJECTS);
+    CHECK((result == IDJAG_OK) == (token != NULL), "%d", (int)result);
+    CHECK(result == IDJAG_OK || result == IDJAG_REFUSED || result == IDJAG_MISUSE || engines[engine] == NULL, "%d", (int)result);
+    if (token != NULL) {
+        CHECK(granted[engine]++ == 0, "two tokens for one jti");
+        idjag_token_free(tokens[slot]);
+        tokens[slot] = token;
+    }
+}
+
+static void exchange_many(unsigned engine) {
+    enum { MOST = 4 };
+    const char *resources[MOST];
+    size_t lengths[MOST];
+    idjag_request_t requests[MOST];
+    idjag_result_t results[MOST];
+    idjag_token_t *given[MOST] = {NULL, NULL, NULL, NULL};
+    idjag_error_t one = IDJAG_ERROR_INIT, errors[MOST];
+    unsigned count = draw(MOST + 1), index;
+    for (index = 0; index < MOST; index++) {
+        errors[index] = one;
+        requests[index] = draw_request(&resources[index], &lengths[index]);
+    }
+    if (idjag_exchange_many(engines[engine], requests, count, 1 + draw(2), results, given, draw(2) ? errors : NULL, &one) !=
+        IDJAG_OK) {
+        count = 0;
+    }
+    for (index = 0; index < MOST; index++) {
+        CHECK((index < count && results[index] == IDJAG_OK) == (given[index] != NULL), "%u of %u", index, count);
+        if (given[index] != NULL) {
+            CHECK(granted[engine]++ == 0, "two tokens for one jti");
+            read_text(idjag_token_access_token(given[index], &lengths[0]), &lengths[0]);
+            idjag_token_free(given[index]);
+        }
+    }
+}
+
+static void verify(unsigned engine) {
+    idjag_presented_t presented = IDJAG_PRESENTED_INIT;
+    idjag_error_t error = IDJAG_ERROR_INIT;
+    idjag_verified_t *who = NULL;
+    unsigned slot = draw(OBJECTS);
+    presented.token = idjag_token_access_token(tokens[slot], &presented.token_length);
+    presented.resource = draw_text("https://mcp.chat.example/", &presented.resource_length);
+    if (presented.token == NULL || draw(4) == 0) {
+        presented.token = draw_text("a.b.c", &presented.token_length);
+    }
+    if (draw(8) == 0) {
+        presented.dpop = draw_text("x", &presented.dpop_length);
+    }
+    CHECK((idjag_verify(engines[engine], &presented, &who, &error) == IDJAG_OK) == (who != NULL), "verify");
+    if (who != NULL) {
+        slot = draw(OBJECTS);
+        idjag_verified_free(verified[slot]);
+        verified[slot] = who;
+    }
+}
+
+static void ask(unsigned engine) {
+    idjag_http_request_t request = IDJAG_HTTP_REQUEST_INIT;
+    idjag_header_t headers[2] = {IDJAG_HEADER_INIT, IDJAG_HEADER_INIT};
+    idjag_response_t *response = NULL;
+    idjag_error_t error = IDJAG_ERROR_INIT;
+    unsigned which = draw(3), slot = draw(OBJECTS);
+    request.method = draw_text("POST", &request.method_length);
+    request.target = draw_text("/token", &request.target_length);
+    request.body = draw_text("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=a.b.c&token=x",
+                             &request.body_length);
+    headers[0].name = draw_text("content-type", &headers[0].name_length);
+    headers[0].value = draw_text("application/x-www-form-urlencoded", &headers[0].value_length);
+    headers[1].name = draw_text("authorization", &headers[1].name_length);
+    headers[1].value = draw_text("Basic eDp5", &headers[1].value_length);
+    request.headers = headers;
+    request.header_count = draw(3);
+    CHECK(((which == 0   ? idjag_endpoint_handle
+            : which == 1 ? idjag_endpoint_revoke
+                         : idjag_endpoint_introspect)(engines[engine], &request, &response, &error) == IDJAG_OK) ==
+              (response != NULL), "%s", error.message);
+    if (response != NULL) {
+        idjag_response_free(responses[slot]);
+        responses[slot] = response;
+    }
+}
+
+static void change(unsigned engine) {
+    idjag_config_t config = IDJAG_CONFIG_INIT;
+    idjag_revocation_t revocation = IDJAG_REVOCATION_INIT;
+    idjag_error_t error = IDJAG_ERROR_INIT;
+    const char *text;
+    size_t length;
+    switch (draw(6)) {
+    case 0:
+        text = draw_text(policies[draw(2)], &length);
+        idjag_put_policy(engines[engine], "p", 1, text, length, &error);
+        break;
+    case 1:
+        text = draw_text("{\"keys\":[]}", &length);
+        idjag_put_jwks(engines[engine], "https://acme.idp.example", 24, text, length, &error);
+        break;
+    case 2:
+        text = draw_text("{\"version\":1,\"people\":[]}", &length);
+        idjag_put_directory(engines[engine], draw(3), "d", 1, text, length, &error);
+        break;
+    case 3:
+        config.file = world;
+        config.file_length = strlen(world);
+        idjag_reload(engines[engine], &config, &error);
+        break;
+    default:
+        revocation.kind = draw(7);
+        revocation.name = draw_text("chat", &revocation.name_length);
+        revocation.issuer = draw_text("https://acme.idp.example", &revocation.issuer_length);
+        (draw(2) ? idjag_revoke : idjag_lift)(engines[engine], &revocation, &error);
+    }
+}
+
+static void document(unsigned engine) {
+    idjag_text_t *text = NULL;
+    const char *resource;
+    size_t length;
+    unsigned slot = draw(OBJECTS);
+    idjag_result_t result;
+    resource = draw_text("https://mcp.chat.example/", &length);
+    switch (draw(5)) {
+    case 0: result = idjag_metadata(engines[engine], &text, NULL); break;
+    case 1: result = idjag_jwks(engines[engine], &text, NULL); break;
+    case 2: result = idjag_warnings(engines[engine], &text, NULL); break;
+    case 3: result = idjag_resource_metadata(engines[engine], resource, length, &text, NULL); break;
+    default: result = idjag_challenge(engines[engine], resource, length, draw(5), draw(2) ? "s" : NULL, text != NULL, &text, NULL);
+    }
+    CHECK((result == IDJAG_OK) == (text != NULL), "%d", (int)result);
+    if (text != NULL) {
+        idjag_text_free(texts[slot]);
+        texts[slot] = text;
+    }
+}
+
+/* Reads whatever is in a place of each kind: there, or NULL. */
+static void read_objects(unsigned slot) {
+    size_t length, index;
+    const char *value = NULL;
+    idjag_stats_t stats = IDJAG_STATS_INIT;
+    read_text(idjag_token_scope(tokens[slot], &length), &length);
+    read_text(idjag_token_resource(tokens[slot], &length), &length);
+    read_text(idjag_verified_subject(verified[slot], &length), &length);
+    read_text(idjag_verified_claims(verified[slot], &length), &length);
+    read_text(idjag_verified_act(verified[slot], &length), &length);
+    read_text(idjag_verified_group(verified[slot], draw(3), &length), &length);
+    read_text(idjag_response_body(responses[slot], &length), &length);
+    for (index = 0; index <= idjag_response_header_count(responses[slot]); index++) {
+        if (idjag_response_header_at(responses[slot], index, &value) != NULL) {
+            length = strlen(value);
+            read_text(value, &length);
+        }
+    }
+    read_text(idjag_text_data(texts[slot], &length), &length);
+    idjag_stats(engines[draw(ENGINES)], &stats, NULL);
+}
+
+static void free_objects(unsigned slot) {
+    idjag_token_free(tokens[slot]);
+    idjag_verified_free(verified[slot]);
+    idjag_response_free(responses[slot]);
+    idjag_text_free(texts[slot]);
+    tokens[slot] = NULL;
+    verified[slot] = NULL;
+    responses[slot] = NULL;
+    texts[slot] = NULL;
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
+    unsigned engine, slot;
+    if (steps[0] == NULL) {
+        static const char *const names[ASSERTIONS] = {"granted-rs256", "granted-es256", "granted-eddsa"};
+        world = getenv("IDJAG_WORLD");
+        CHECK(world != NULL && getenv("IDJAG_STEPS") != NULL, "IDJAG_WORLD and IDJAG_STEPS say where they are");
+        for (slot = 0; slot < ASSERTIONS; slot++) {
+            steps[slot] = check_case(getenv("IDJAG_STEPS"), names[slot]);
+        }
+    }
+    bytes = data;
+    left = size;
+    while (left > 0) {
+        engine = draw(ENGINES);
+        if (engines[engine] == NULL && draw(4) != 0) {
+            engines[engine] = check_engine(world, json_integer_value(json_object_get(steps[0], "now")));
+            granted[engine] = 0;
+        }
+        switch (draw(10)) {
+        case 0: exchange(engine); break;
+        case 1: exchange_many(engine); break;
+        case 2: case 3: verify(engine); break;
+        case 4: ask(engine); break;
+        case 5: change(engine); break;
+        case 6: document(engine); break;
+        case 7: read_objects(draw(OBJECTS)); break;
+        case 8: free_objects(draw(OBJECTS)); break;
+        default:
+            if (draw(4) == 0) {
+                idjag_exchange_free(engines[engine]);
+                engines[engine] = NULL;
+            } else {
+                exchange(engine);
+            }
+        }
+    }
+    for (engine = 0; engine < ENGINES; engine++) {
+        idjag_exchange_free(engines[engine]);
+        engines[engine] = NULL;
+    }
+    for (slot = 0; slot < OBJECTS; slot++) {
+        read_objects(slot);
+        free_objects(slot);
+    }
+    return 0;
+}
+
+#ifndef LIBFUZZER
+int main(int count, char **arguments) {
+    unsigned char data[512];
+    unsigned long seed, run, runs;
+    size_t index, at;
+    CHECK(count == 5, "calls STEPS WORLD SEED RUNS");
+    setenv("IDJAG_STEPS", arguments[1], 1);
+    setenv("IDJAG_WORLD", arguments[2], 1);
+    seed = strtoul(arguments[3], NULL, 10);
+    runs = strtoul(arguments[4], NULL, 10);
+    for (run = 0; run < runs; run++) {
+        for (index = 0; index < sizeof data; index++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            data[index] = (unsigned char)(seed >> 33);
+        }
+        LLVMFuzzerTestOneInput(data, 1 + data[0] * 2u);
+    }
+    for (at = 0; at < ASSERTIONS; at++) {
+        json_decref(steps[at]);
+    }
+    printf("calls: %lu runs\n", runs);
+    return 0;
+}
+#endif

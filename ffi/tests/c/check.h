@@ -1,0 +1,39 @@
+/* What the tests in C share: a check that says where it failed, files, steps, and an engine with a clock that is set. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <idjag.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(truth, ...)                                        \
+    do {                                                         \
+        if (!(truth)) {                                          \
+            fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #truth); \
+            fprintf(stderr, __VA_ARGS__);                        \
+            fprintf(stderr, "\n");                               \
+            exit(1);                                             \
+        }                                                        \
+    } while (0)
+
+/* What the engines' clock shows. Set it while nobody asks. */
+extern int64_t check_now;
+
+/* The content of a file, with a NUL behind it. Free it. */
+char *check_file(const char *path);
+
+/* A new engine of the configuration at `path`, built at `now`. */
+idjag_exchange_t *check_engine(const char *path, int64_t now);
+
+/* The next line of the steps; NULL behind the last. `line` and `room` as for getline. */
+json_t *check_step(FILE *steps, char **line, size_t *room);
+
+/* The first exchange of the case `name`, a new reference. */
+json_t *check_case(const char *path, const char *name);
+
+/* A member that is a text; NULL and 0 where it is none. */
+void check_text(json_t *step, const char *member, const char **text, size_t *length);
+
+#endif
