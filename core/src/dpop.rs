@@ -2,7 +2,7 @@
 //!
 //! The same rules at the token endpoint and at a resource; at a resource, a proof also names the access token (`ath`). The
 //! proof brings its key, and says nothing about whose it is: that follows from what is bound to the key. Everything cheap
-//! is checked before the signature. What is verified here is not spent yet: see [`Proof::claim`].
+//! is checked before the signature. What is verified here is not spent yet: see [`Proof::spend`].
 
 use std::cell::RefCell;
 
@@ -18,7 +18,7 @@ use crate::key::VerifyingKey;
 use crate::nonce::{Age, Nonces};
 use crate::possession::Digest;
 use crate::reason::Reason;
-use crate::replay::{Claim, Purpose, ReplayKey};
+use crate::replay::{Claim, Claimed, Purpose, ReplayKey, ReplayStore};
 use crate::time::NumericDate;
 
 /// The header's `typ`, to the byte (RFC 9449 section 4.2).
@@ -61,10 +61,16 @@ impl Proof {
         self.key
     }
 
-    /// The claim of its `jti`, for this key: to be made before anything is done for the request, and held as long as the
-    /// proof could be taken (RFC 9449 section 11.1).
-    pub(crate) fn claim(&self) -> Claim {
-        self.claim
+    /// Uses it, which can be done once for its key: to be done before anything is done for the request. Its `jti` is held
+    /// as long as it could be taken (RFC 9449 section 11.1).
+    pub(crate) fn spend(&self, replay: &dyn ReplayStore, now: i64) -> Result<(), Reason> {
+        let mut claimed = [Claimed::Unavailable];
+        replay.claim(&[self.claim], now, &mut claimed);
+        match claimed {
+            [Claimed::First] => Ok(()),
+            [Claimed::Seen] => Err(Reason::DpopReplayed),
+            [Claimed::Unavailable] => Err(Reason::ReplayUnavailable),
+        }
     }
 
     /// Whether the client should get another nonce with the answer (RFC 9449 section 8.2).
@@ -352,7 +358,7 @@ mod tests {
         let control = rules();
         let proof = verify(PROOF.as_bytes(), &control).unwrap();
         assert_eq!(base64url::encode(&proof.key()), "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
-        assert_eq!(proof.claim().expires_at, 1_562_262_618 + 60 + 2 * 30);
+        assert_eq!(proof.claim.expires_at, 1_562_262_618 + 60 + 2 * 30);
         assert!(!proof.is_nonce_ageing());
         let (now, (_, key)) = (control.now, control.token.unwrap());
         let nonces = Nonces::new().unwrap();

@@ -227,7 +227,6 @@ pub struct Exchange {
 struct Counted {
     granted: AtomicU64,
     refused: AtomicU64,
-    limited: AtomicU64,
 }
 
 /// What an [`Exchange`] is built from, beside its configuration.
@@ -436,7 +435,7 @@ impl Exchange {
         event.jti_hash = *claim.key.as_bytes();
         if let Some(proof) = proven.proof {
             // Before the assertion is spent, and after everything else: without a good assertion, no proof fills the store.
-            self.spend(proof, now)?;
+            proof.spend(&*self.replay, now)?;
         }
         let mut claimed = [Claimed::Unavailable];
         self.replay.claim(&[claim], now, &mut claimed);
@@ -501,11 +500,6 @@ impl Exchange {
                 counter.fetch_add(decisions as u64, Ordering::Relaxed);
             }
         }
-    }
-
-    /// Counts a request that is answered with 429.
-    pub(crate) fn count_limited(&self) {
-        self.counted.limited.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What a token of ours is worth now, for whatever resource it is. What it is bound to is for the caller to ask for.
@@ -611,7 +605,7 @@ impl Exchange {
         Stats {
             granted: self.counted.granted.load(Ordering::Relaxed),
             refused: self.counted.refused.load(Ordering::Relaxed),
-            limited: self.counted.limited.load(Ordering::Relaxed),
+            limited: self.limiter.counted(),
             replay: self.replay.stats(),
             people: state.directory.len(),
             policy_digest: state.policy.digest().to_owned(),

@@ -6,7 +6,7 @@
 
 use std::hash::BuildHasher;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use foldhash::quality::RandomState;
 use parking_lot::Mutex;
@@ -51,6 +51,7 @@ pub(crate) struct Limiter {
     pub(crate) peers: Buckets,
     pub(crate) pairs: Buckets,
     pub(crate) clients: Buckets,
+    limited: AtomicU64,
 }
 
 /// Who connects, as far as it matters.
@@ -92,7 +93,18 @@ impl Limiter {
             peers: Buckets::new(),
             pairs: Buckets::new(),
             clients: Buckets::new(),
+            limited: AtomicU64::new(0),
         }
+    }
+
+    /// Counts a request that is answered with 429.
+    pub(crate) fn count(&self) {
+        self.limited.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many those were.
+    pub(crate) fn counted(&self) -> u64 {
+        self.limited.load(Ordering::Relaxed)
     }
 
     /// Who connects: the IPv4 address, the /64 of the IPv6 address, or another name.

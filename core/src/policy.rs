@@ -356,7 +356,8 @@ fn position_set(names: &[String], vocabulary: &[String]) -> ScopeSet {
     names.iter().filter_map(|name| vocabulary.iter().position(|known| known == name)).collect()
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+/// Two digits a byte.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
         // Writing to a string does not fail.

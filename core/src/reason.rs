@@ -142,6 +142,12 @@ pub enum Check {
     Mint,
     /// An access token, presented at the resource.
     Token,
+    /// What a token exchange asks an identity provider for (RFC 8693 section 2.1).
+    TokenExchange,
+    /// The ID token that comes with a token exchange (OIDC Core section 3.1.3.7).
+    SubjectToken,
+    /// Audience and resource are a pair that is written down, for this client and this person.
+    Target,
 }
 
 impl Check {
@@ -188,6 +194,9 @@ impl Check {
             Self::Record => "record",
             Self::Mint => "mint",
             Self::Token => "token",
+            Self::TokenExchange => "token exchange",
+            Self::SubjectToken => "subject token",
+            Self::Target => "target",
         }
     }
 }
@@ -245,7 +254,7 @@ reasons! {
     ParameterRepeated = "parameter_repeated", Request, InvalidRequest;
     /// `grant_type` is missing
     GrantTypeMissing = "grant_type_missing", Request, InvalidRequest;
-    /// `grant_type` is not the one for JWTs (RFC 7523), or no IdP is switched on
+    /// `grant_type` is not the one that is served here, or no IdP is switched on
     GrantTypeUnsupported = "grant_type_unsupported", Request, UnsupportedGrantType;
     /// `grant_type` is the one for JWTs with a proof of possession, and there is no `DPoP` header
     DpopMissing = "dpop_missing", Request, InvalidDpopProof;
@@ -492,6 +501,42 @@ reasons! {
     TokenNoLongerGranted = "token_no_longer_granted", Token, InvalidToken;
     /// the access token that is to be revoked was issued to another client
     TokenOfAnotherClient = "token_of_another_client", Token, UnauthorizedClient;
+    /// `requested_token_type` is not the one of ID-JAGs
+    RequestedTokenTypeUnsupported = "requested_token_type_unsupported", TokenExchange, InvalidRequest;
+    /// `subject_token` is missing
+    SubjectTokenMissing = "subject_token_missing", TokenExchange, InvalidRequest;
+    /// `subject_token_type` is not the one of ID tokens
+    SubjectTokenTypeUnsupported = "subject_token_type_unsupported", TokenExchange, InvalidRequest;
+    /// the request has an `actor_token` or its type
+    ActorTokenNotSupported = "actor_token_not_supported", TokenExchange, InvalidRequest;
+    /// the request has `authorization_details`, of which this identity provider knows no type (RFC 9396 section 5)
+    AuthorizationDetailsNotSupported = "authorization_details_not_supported", TokenExchange, InvalidAuthorizationDetails;
+    /// `audience` is missing
+    TargetAudienceMissing = "target_audience_missing", TokenExchange, InvalidRequest;
+    /// the subject token is too long, is not a JWT, or lacks a claim of an ID token
+    SubjectTokenMalformed = "subject_token_malformed", SubjectToken, InvalidRequest;
+    /// the header's `typ` says that the subject token is no ID token
+    SubjectTokenNotIdToken = "subject_token_not_id_token", SubjectToken, InvalidRequest;
+    /// ID tokens of this issuer are not taken
+    SubjectTokenIssuerUntrusted = "subject_token_issuer_untrusted", SubjectToken, InvalidRequest;
+    /// the header's `alg` is not on the issuer's list
+    SubjectTokenAlgNotAllowed = "subject_token_alg_not_allowed", SubjectToken, InvalidRequest;
+    /// the ID token was not issued to the client that asks, or not to it alone
+    SubjectTokenAudience = "subject_token_audience", SubjectToken, InvalidRequest;
+    /// the ID token has expired, is not valid yet, or is too old
+    SubjectTokenTime = "subject_token_time", SubjectToken, InvalidRequest;
+    /// the ID token is of another tenant than the one that is written down for its issuer
+    SubjectTokenTenant = "subject_token_tenant", SubjectToken, InvalidRequest;
+    /// the ID token is not signed by a key of its issuer
+    SubjectTokenSignature = "subject_token_signature", SubjectToken, InvalidRequest;
+    /// no target has this audience and these resources
+    TargetUnknown = "target_unknown", Target, InvalidTarget;
+    /// the audience guards more than one resource, and the request names none
+    TargetResourceMissing = "target_resource_missing", Target, InvalidTarget;
+    /// the client is not among those that may ask for this target
+    TargetClientNotMapped = "target_client_not_mapped", Target, InvalidTarget;
+    /// the target is for people of another issuer, or of other groups
+    TargetGroupRequired = "target_group_required", Target, AccessDenied;
 }
 
 impl fmt::Display for Reason {

@@ -25,6 +25,8 @@ pub struct Event<'a> {
     pub client_id: &'a str,
     /// The connector's name on the checklist.
     pub connector: &'a str,
+    /// The authorization server that an ID-JAG is for; empty for access tokens, which are for this one.
+    pub audience: &'a str,
     /// The resource that the token is for.
     pub resource: &'a str,
     /// The `scope` that the request asked for.

@@ -10,7 +10,6 @@ use crate::access_token::VerifiedToken;
 use crate::dpop;
 use crate::exchange::Exchange;
 use crate::reason::{Reason, Refusal};
-use crate::replay::Claimed;
 use crate::state::State;
 
 /// An access token and how it was presented.
@@ -86,7 +85,7 @@ impl Exchange {
             (Some(key), Some(proof)) => {
                 let rules = self.proof_rules(state, now, request.method, request.url);
                 let rules = dpop::Rules { token: Some((request.token, key)), ..rules };
-                self.spend(&dpop::verify(proof, &rules)?, now)?;
+                dpop::verify(proof, &rules)?.spend(&*self.replay, now)?;
             }
         }
         Ok(verified)
@@ -110,17 +109,6 @@ impl Exchange {
             max_jti_chars: limits.max_jti_chars,
             began: state.server.refuses_older.then_some(self.began),
             now,
-        }
-    }
-
-    /// Uses a proof, which can be done once.
-    pub(crate) fn spend(&self, proof: &dpop::Proof, now: i64) -> Result<(), Reason> {
-        let mut claimed = [Claimed::Unavailable];
-        self.replay.claim(&[proof.claim()], now, &mut claimed);
-        match claimed {
-            [Claimed::First] => Ok(()),
-            [Claimed::Seen] => Err(Reason::DpopReplayed),
-            [Claimed::Unavailable] => Err(Reason::ReplayUnavailable),
         }
     }
 

@@ -7,6 +7,7 @@ mod access_token;
 pub mod base64url;
 mod case;
 mod down;
+mod idp;
 mod request;
 pub mod steps;
 mod world;
@@ -14,6 +15,7 @@ mod world;
 pub use access_token::claims;
 pub use case::{Assertion, Case, Expect, Granted, OneOrMore, Part, Refused, Step, Table, Valid, Verify};
 pub use down::Down;
+pub use idp::{ExpectedIdJag, IdpCase, IdpWorld};
 pub use request::{Documents, Expected, RequestCase, Token};
 pub use world::{SetClock, World};
 

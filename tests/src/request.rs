@@ -46,9 +46,18 @@ pub struct RequestCase {
 /// A body as it stands, or in parts.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-enum Body {
+pub(crate) enum Body {
     Text(String),
     Parts(Vec<Part>),
+}
+
+impl Body {
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Parts(parts) => expand(parts),
+        }
+    }
 }
 
 /// A response.
@@ -161,10 +170,7 @@ impl RequestCase {
     }
 
     fn body(&self) -> String {
-        match &self.body {
-            Body::Text(text) => text.clone(),
-            Body::Parts(parts) => expand(parts),
-        }
+        self.body.text()
     }
 
     /// The same as it goes over a connection, which is closed afterwards (RFC 9112).

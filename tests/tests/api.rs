@@ -265,6 +265,9 @@ fn the_public_types_go_from_thread_to_thread() {
     shared::<idjag::Explanation>();
     shared::<idjag::IdJag<'_>>();
     shared::<idjag::IdJagMinter>();
+    shared::<idjag::IdToken<'_>>();
+    shared::<idjag::IdentityProvider>();
+    shared::<idjag::IdpConfig>();
     shared::<idjag::Issued>();
     shared::<idjag::KeySet>();
     shared::<idjag::MemoryReplay>();

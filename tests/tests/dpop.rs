@@ -11,9 +11,9 @@
 use std::fs;
 
 use idjag::{
-    Challenge, Exchange, Refusal, ResourceRequest, Response, Revocation, TokenRequest, VerifiedToken,
+    Challenge, Exchange, Refusal, Request, ResourceRequest, Response, Revocation, TokenRequest, VerifiedToken,
 };
-use idjag_tests::{Down, RequestCase, SetClock, World, base64url, claims, vectors};
+use idjag_tests::{Down, IdpCase, IdpWorld, RequestCase, SetClock, World, base64url, claims, vectors};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -149,6 +149,64 @@ fn a_bound_token_needs_its_proof_each_time() {
     assert_eq!(told(&present(&engine, &token, Some(&seven))), ("valid", 200), "a refusal spends no proof");
     engine.revoke(&Revocation::Client("f53f191f9311af35"));
     assert_eq!(told(&present(&engine, &token, Some(&proof(&good("8"))))), ("token_revoked", 401));
+}
+
+#[test]
+fn a_key_that_the_identity_provider_saw_is_asked_for_as_far_as_the_resource() {
+    let cases = IdpCase::read_all().unwrap();
+    let id_jag = |name: &str| {
+        let case = cases.iter().find(|case| case.name == name).unwrap();
+        let provider = IdpWorld::read(&case.world).unwrap().provider(SetClock::new(NOW)).unwrap();
+        let answer = body(&case.send(&provider));
+        assert_eq!(answer["token_type"], "N_A", "{name}");
+        answer["access_token"].as_str().unwrap().to_owned()
+    };
+    let (engine, _) = engine("requests");
+    let exchange = |id_jag: &str, proof: Option<&str>| {
+        let body = format!(
+            "grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion={id_jag}&client_id=client-public"
+        );
+        let mut headers: Vec<(&str, &[u8])> = vec![("content-type", b"application/x-www-form-urlencoded")];
+        headers.extend(proof.map(|proof| ("dpop", proof.as_bytes())));
+        let request =
+            TokenRequest { method: "POST", target: "/token", headers: &headers, ..Default::default() };
+        engine.handle(&TokenRequest { body: body.as_bytes(), ..request })
+    };
+    let made = |key: &str, jti: &str, url: &str| {
+        proof_by(key, &json!({"jti": jti, "htm": "POST", "htu": url, "iat": NOW}))
+    };
+
+    let bound = id_jag("proof-of-a-public-client");
+    let key = claims(&bound)["cnf"]["jkt"].clone();
+    let other = made("attacker-ed25519", "1", TOKEN_ENDPOINT);
+    let elsewhere = made("dpop-ed25519", "2", "https://acme.idp.example/token");
+    for (proof, code, slug) in [
+        (None, "invalid_grant", "proof_required"),
+        (Some(&other), "invalid_grant", "proof_mismatch"),
+        (Some(&elsewhere), "invalid_dpop_proof", "dpop_url_mismatch"),
+    ] {
+        let response = exchange(&bound, proof.map(String::as_str));
+        assert_eq!((response.status(), response.slug()), (400, Some(slug)));
+        assert_eq!(body(&response)["error"], code, "{slug}");
+    }
+    let asked = Request { assertion: bound.as_bytes(), client_id: "client-public", ..Request::default() };
+    assert_eq!(engine.exchange(&asked).unwrap_err().slug(), "proof_required");
+
+    let answer = body(&exchange(&bound, Some(&made("dpop-ed25519", "3", TOKEN_ENDPOINT))));
+    assert_eq!(answer["token_type"], "DPoP", "{answer}");
+    let token = answer["access_token"].as_str().unwrap();
+    assert_eq!(claims(token)["cnf"]["jkt"], key);
+    assert_eq!(told(&present(&engine, token, None)), ("token_proof_required", 401));
+    let at_resource =
+        |jti: &str| json!({"jti": jti, "htm": "POST", "htu": URL, "iat": NOW, "ath": token_hash(token)});
+    let other = proof_by("attacker-ed25519", &at_resource("4"));
+    assert_eq!(told(&present(&engine, token, Some(&other))), ("token_proof_mismatch", 401));
+    let who = present(&engine, token, Some(&proof(&at_resource("5")))).unwrap();
+    assert_eq!((who.token_type(), who.idp()), ("DPoP", "https://acme.idp.example"));
+
+    // The control: without a proof at the identity provider, none is needed afterwards.
+    let answer = body(&exchange(&id_jag("public"), None));
+    assert_eq!(answer["token_type"], "Bearer", "{answer}");
 }
 
 #[test]

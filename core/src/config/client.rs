@@ -184,6 +184,30 @@ impl Client {
 }
 
 impl Client {
+    /// Reads the client `id` of an identity provider, which has neither connectors nor other IdPs.
+    pub(super) fn read_at_idp(
+        section: &Section<'_>,
+        id: String,
+        inputs: &mut Inputs<'_>,
+    ) -> Result<Self, Error> {
+        section.refuse(
+            &["connectors", "idps"],
+            "has no meaning here; `targets` say what a client may ask for",
+        )?;
+        let auth = ClientAuth::read(section, inputs)?;
+        if let (ClientAuth::None, Some(field)) = (&auth, section.optional("auth")) {
+            // Draft section 8.1: ID-JAGs are for confidential clients.
+            inputs.warn(&field.error("whoever has an ID token of this client gets its ID-JAGs"));
+        }
+        Ok(Self {
+            id,
+            enabled: section.boolean("enabled", true)?,
+            auth,
+            connectors: AllOr::List(Vec::new()),
+            idps: AllOr::List(Vec::new()),
+        })
+    }
+
     /// Warns where TLS has to let self-signed certificates through and names of others count: nothing here can tell which
     /// chains were checked.
     pub(super) fn warn_of_mixed_tls(clients: &[Self], sections: &[Section<'_>], inputs: &mut Inputs<'_>) {

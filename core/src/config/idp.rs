@@ -64,7 +64,7 @@ pub(crate) enum SubjectKind {
 }
 
 /// What an IdP signs with unless its list says otherwise.
-const DEFAULT_ALGORITHMS: [Algorithm; 4] =
+pub(super) const DEFAULT_ALGORITHMS: [Algorithm; 4] =
     [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA];
 
 /// Every algorithm whose public half can be given to us: what another party may sign with.
@@ -192,7 +192,7 @@ impl Groups {
         self.directory && self.combine == Combine::Union
     }
 
-    fn read(idp: &Section<'_>, inputs: &mut Inputs<'_>) -> Result<Self, Error> {
+    pub(super) fn read(idp: &Section<'_>, inputs: &mut Inputs<'_>) -> Result<Self, Error> {
         let section = idp.section("groups", &["claim", "directory", "combine"])?;
         let groups = Self {
             claim: section.optional("claim").map_or(Ok(vec!["groups".to_owned()]), |field| claim(&field))?,
@@ -228,7 +228,8 @@ fn claim(field: &Field<'_>) -> Result<Vec<String>, Error> {
     steps.iter().map(|step| step.text().map(str::to_owned)).collect()
 }
 
-fn algorithms(field: &Field<'_>) -> Result<Vec<Algorithm>, Error> {
+/// Algorithms that another party may sign with.
+pub(super) fn algorithms(field: &Field<'_>) -> Result<Vec<Algorithm>, Error> {
     let allowed: Vec<(&str, Algorithm)> =
         asymmetric_algorithms().map(|algorithm| (algorithm.name(), algorithm)).collect();
     field.some_texts()?;

@@ -12,10 +12,14 @@ mod idp;
 #[allow(dead_code, reason = "validated now, read by the fetcher to come")]
 mod keys;
 mod policy_text;
+mod provider;
+#[cfg(test)]
+mod provider_tests;
 mod rates;
 mod reader;
 #[allow(dead_code, reason = "validated now, read by the endpoint and the record to come")]
 mod settings;
+mod target;
 #[cfg(test)]
 mod tests;
 mod uri;
@@ -27,8 +31,10 @@ pub(crate) use self::idp::{Combine, Idp, SubjectKind, asymmetric_algorithms};
 pub(crate) use self::keys::Keys;
 pub use self::policy_text::State;
 pub(crate) use self::policy_text::{Connector, parse_policy};
-pub(crate) use self::rates::Rates;
+pub use self::provider::IdpConfig;
 pub(crate) use self::settings::{ColdStart, Compat, Endpoints, Limits};
+
+pub(crate) use self::target::{Copied, Target};
 
 use self::document::Node;
 use self::reader::{Field, Section};

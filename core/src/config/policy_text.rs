@@ -211,7 +211,7 @@ fn resources(section: &Section<'_>, before: &[Connector]) -> Result<Vec<String>,
         .collect()
 }
 
-fn connector_scopes(section: &Section<'_>) -> Result<Vec<String>, Error> {
+pub(super) fn connector_scopes(section: &Section<'_>) -> Result<Vec<String>, Error> {
     let field = section.required("scopes", "a list of scopes")?;
     let scopes = field.some_texts()?;
     if scopes.len() > MAX_SCOPES {
@@ -272,7 +272,7 @@ impl Grant {
 }
 
 /// The groups, or that it is everyone.
-fn people(section: &Section<'_>) -> Result<(Vec<String>, bool), Error> {
+pub(super) fn people(section: &Section<'_>) -> Result<(Vec<String>, bool), Error> {
     let everyone = said_aloud(section, "everyone", "groups")?;
     match (section.optional("groups"), everyone) {
         (None, true) => Ok((Vec::new(), true)),

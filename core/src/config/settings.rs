@@ -77,25 +77,27 @@ impl Tokens {
             algorithm,
             ttl_s: section.integer("ttl_s", 1..=86_400, 3600)?,
             ephemeral: matches!(&keys.node().value, Value::String(_)),
-            keys: signing_keys(&keys, algorithm, inputs)?,
+            keys: signing_keys(&keys, algorithm, "every access token", inputs)?,
             email: section.boolean("email", false)?,
         })
     }
 }
 
 /// What `tokens.keys` may be.
-const KEYS: &str = "a list of files, each one private JWK, or \"ephemeral\"";
+pub(super) const KEYS: &str = "a list of files, each one private JWK, or \"ephemeral\"";
 
-fn signing_keys(
+/// The keys of `tokens.keys`, of which the first is for `algorithm`; `signed` is what they sign.
+pub(super) fn signing_keys(
     keys: &Field<'_>,
     algorithm: Algorithm,
+    signed: &str,
     inputs: &mut Inputs<'_>,
 ) -> Result<Vec<SigningKey>, Error> {
     match &keys.node().value {
         Value::String(word) if word == "ephemeral" => {
-            inputs.warn(&keys.error(
-                "the signing key is made at start and kept nowhere; a restart makes every access token invalid",
-            ));
+            inputs.warn(&keys.error(format!(
+                "the signing key is made at start and kept nowhere; a restart makes {signed} invalid",
+            )));
             let key = SigningKey::generate(algorithm).map_err(|error| keys.error(error.to_string()))?;
             return Ok(vec![key]);
         }

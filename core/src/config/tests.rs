@@ -2,6 +2,7 @@
 
 use super::client::{AllOr, AssertionAudience, ClientAuth, TlsName};
 use super::policy_text::Grant;
+use super::rates::Rates;
 use super::settings::{Durability, SubjectForm};
 use super::*;
 use crate::alg::Algorithm;

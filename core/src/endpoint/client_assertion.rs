@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 
+use super::client_auth::Door;
 use crate::base64url;
 use crate::claims::Claims;
 use crate::config::{AssertionAudience, Keys};
@@ -10,7 +11,6 @@ use crate::json::{Document, Memory, Parser};
 use crate::jws::{Compact, Header};
 use crate::reason::Reason;
 use crate::replay::{Claim, Purpose, ReplayKey};
-use crate::state::State;
 
 /// How long a client assertion may still live, in seconds: so long its `jti` is remembered.
 const MAX_LIFETIME_S: i64 = 3_600;
@@ -41,22 +41,22 @@ pub(super) type Signer<'k, C> = (C, &'k Keys, AssertionAudience);
 /// `named` gets `sub` before it is believed, and says who that is, or refuses it.
 pub(super) fn verify<'k, C>(
     jwt: &str,
-    state: &State,
+    door: &Door<'_>,
     now: i64,
     named: impl FnOnce(&str) -> Result<Signer<'k, C>, Reason>,
 ) -> Result<(C, Claim), Reason> {
     // Nothing in there calls back: the store is asked afterwards, and the clock was.
-    DESK.with_borrow_mut(|desk| verify_at(desk, jwt, state, now, named))
+    DESK.with_borrow_mut(|desk| verify_at(desk, jwt, door, now, named))
 }
 
 fn verify_at<'k, C>(
     desk: &mut Desk,
     jwt: &str,
-    state: &State,
+    door: &Door<'_>,
     now: i64,
     named: impl FnOnce(&str) -> Result<Signer<'k, C>, Reason>,
 ) -> Result<(C, Claim), Reason> {
-    let limits = &state.server.limits;
+    let limits = door.limits;
     if jwt.len() > limits.max_assertion_bytes {
         return Err(Reason::ClientAssertionMalformed);
     }
@@ -80,8 +80,8 @@ fn verify_at<'k, C>(
         return Err(Reason::ClientAssertionMalformed);
     }
     let expected = match audience {
-        AssertionAudience::Issuer => &state.server.issuer,
-        AssertionAudience::TokenEndpoint => &state.server.endpoints.token,
+        AssertionAudience::Issuer => door.issuer,
+        AssertionAudience::TokenEndpoint => door.token_endpoint,
     };
     if claims.audience().map_err(malformed)? != expected {
         return Err(Reason::ClientAssertionAudience);

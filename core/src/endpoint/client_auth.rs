@@ -14,12 +14,14 @@ use super::client_assertion;
 use super::form::Form;
 use super::limited::Tries;
 use crate::certificate::Certificate;
-use crate::client_documents::ClientDocument;
-use crate::config::{AssertionAudience, Client, ClientAuth, DocumentedMethod, Sha256, TlsName};
+use crate::client_documents::{ClientDocument, ClientDocuments};
+use crate::clients::Clients;
+use crate::config::{AssertionAudience, Client, ClientAuth, DocumentedMethod, Limits, Sha256, TlsName};
 use crate::crypto;
 use crate::exchange::Exchange;
+use crate::limiter::Limiter;
 use crate::reason::{OAuthError, Reason};
-use crate::replay::{Claim, Claimed};
+use crate::replay::{Claim, Claimed, ReplayStore};
 use crate::state::State;
 
 /// `client_assertion_type` of `private_key_jwt` (RFC 7523 section 2.2).
@@ -27,6 +29,37 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 
 /// Bytes of a `client_id` that nobody has proven, in the record, at most.
 const MAX_RECORDED: usize = 256;
+
+/// The server at whose door a client proves itself.
+#[derive(Clone, Copy)]
+pub(super) struct Door<'s> {
+    pub(super) clients: &'s Clients,
+    /// Who fetches the documents of clients that are known by one; `None`: there are no such clients.
+    pub(super) documents: Option<&'s dyn ClientDocuments>,
+    /// Its issuer identifier, and where its token endpoint is: what a client assertion is for.
+    pub(super) issuer: &'s str,
+    pub(super) token_endpoint: &'s str,
+    pub(super) limits: &'s Limits,
+    /// What was too often lately.
+    pub(super) limiter: &'s Limiter,
+    /// Where client assertions are spent.
+    pub(super) replay: &'s dyn ReplayStore,
+}
+
+impl<'s> Door<'s> {
+    /// That of the exchange, as it is in `state`.
+    pub(super) fn of(exchange: &'s Exchange, state: &'s State) -> Self {
+        Self {
+            clients: &state.clients,
+            documents: exchange.documents.as_deref(),
+            issuer: &state.server.issuer,
+            token_endpoint: &state.server.endpoints.token,
+            limits: &state.server.limits,
+            limiter: &exchange.limiter,
+            replay: &*exchange.replay,
+        }
+    }
+}
 
 /// What was presented, kept for the answer to a refusal and for the record of it.
 #[derive(Default)]
@@ -55,20 +88,19 @@ impl Presented {
     /// The client, proven. What fails counts against the peer, and may become [`Reason::TooManyFailures`].
     pub(super) fn authenticate<'s>(
         &self,
-        exchange: &Exchange,
-        state: &'s State,
+        door: &Door<'s>,
         form: &Form<'_>,
         authorization: Option<&[u8]>,
         request: &TokenRequest<'_>,
         now: i64,
     ) -> Result<&'s Client, Reason> {
-        let tries = Tries { exchange, rates: &state.server.limits.rates, peer: request.peer, now };
-        let proven = self.prove(&tries, state, form, authorization, request.client_certificate);
+        let tries = Tries { door, peer: request.peer, now };
+        let proven = self.prove(&tries, form, authorization, request.client_certificate);
         proven.map_err(|reason| self.counted(&tries, reason))
     }
 
     /// What did not prove a client, counted.
-    fn counted(&self, tries: &Tries<'_>, reason: Reason) -> Reason {
+    fn counted(&self, tries: &Tries<'_, '_>, reason: Reason) -> Reason {
         match reason.oauth_error() {
             OAuthError::InvalidClient => {
                 self.unless(tries.failed(&self.client_id.borrow())).err().unwrap_or(reason)
@@ -89,14 +121,13 @@ impl Presented {
     }
 
     /// Before any cryptography: whether this peer may try to prove the client that it named.
-    fn may_try(&self, tries: &Tries<'_>) -> Result<(), Reason> {
+    fn may_try(&self, tries: &Tries<'_, '_>) -> Result<(), Reason> {
         self.unless(tries.wait(&self.client_id.borrow()))
     }
 
     fn prove<'s>(
         &self,
-        tries: &Tries<'_>,
-        state: &'s State,
+        tries: &Tries<'_, 's>,
         form: &Form<'_>,
         authorization: Option<&[u8]>,
         certificate: Option<&[u8]>,
@@ -121,7 +152,7 @@ impl Presented {
             }
             self.may_try(tries)?;
             let digest = crypto::sha256(&[basic.secret.as_bytes()]);
-            let client = state.clients.enabled(&basic.client_id)?;
+            let client = tries.door.clients.enabled(&basic.client_id)?;
             return match &client.auth {
                 ClientAuth::SecretBasic(known) if is_one_of(&digest, known) => Ok(client),
                 ClientAuth::SecretBasic(_) => Err(Reason::ClientSecretWrong),
@@ -131,7 +162,7 @@ impl Presented {
         if let Some(secret) = form.parameter("client_secret")? {
             self.may_try(tries)?;
             let digest = crypto::sha256(&[secret.as_bytes()]);
-            let client = state.clients.enabled(named.ok_or(Reason::ClientAuthMalformed)?)?;
+            let client = tries.door.clients.enabled(named.ok_or(Reason::ClientAuthMalformed)?)?;
             return match &client.auth {
                 ClientAuth::SecretPost(known) if is_one_of(&digest, known) => Ok(client),
                 ClientAuth::SecretPost(_) => Err(Reason::ClientSecretWrong),
@@ -142,13 +173,13 @@ impl Presented {
             if form.parameter("client_assertion_type")?.as_deref() != Some(ASSERTION_TYPE) {
                 return Err(Reason::ClientAuthMalformed);
             }
-            return self.by_assertion(tries, state, named, &jwt);
+            return self.by_assertion(tries, named, &jwt);
         }
         if ways.iter().any(|used| *used) {
             return Err(Reason::ClientAuthMalformed);
         }
         self.may_try(tries)?;
-        let client = state.clients.enabled(named.ok_or(Reason::ClientAuthMissing)?)?;
+        let client = tries.door.clients.enabled(named.ok_or(Reason::ClientAuthMissing)?)?;
         match &client.auth {
             ClientAuth::None => Ok(client),
             ClientAuth::SelfSignedTls(known) => {
@@ -175,25 +206,24 @@ impl Presented {
     /// `private_key_jwt`. What was verified is spent, whatever becomes of the request.
     fn by_assertion<'s>(
         &self,
-        tries: &Tries<'_>,
-        state: &'s State,
+        tries: &Tries<'_, 's>,
         named: Option<&str>,
         jwt: &str,
     ) -> Result<&'s Client, Reason> {
-        let Tries { exchange, now, .. } = *tries;
-        let (client, claim) = client_assertion::verify(jwt, state, now, |subject| {
+        let Tries { door, now, .. } = *tries;
+        let (client, claim) = client_assertion::verify(jwt, door, now, |subject| {
             self.client_id.replace(subject.to_owned());
             if named.is_some_and(|named| named != subject) {
                 return Err(Reason::ClientIdsDiffer);
             }
             self.may_try(tries)?;
-            let client = state.clients.enabled(subject)?;
+            let client = door.clients.enabled(subject)?;
             match &client.auth {
                 ClientAuth::PrivateKeyJwt { keys, audience } => Ok((client, keys, *audience)),
                 _ => Err(Reason::ClientAuthMethodMismatch),
             }
         })?;
-        spend(exchange, claim, now)?;
+        spend(door, claim, now)?;
         Ok(client)
     }
 
@@ -201,20 +231,19 @@ impl Presented {
     /// have. Nobody is proven yet. Every other request, whatever it says, is for [`authenticate`](Self::authenticate).
     pub(super) fn documented<'b>(
         &self,
-        exchange: &Exchange,
-        state: &State,
+        door: &Door<'_>,
         form: &Form<'b>,
         authorization: Option<&[u8]>,
         request: &TokenRequest<'_>,
         now: i64,
     ) -> Result<Option<Cow<'b, str>>, Reason> {
-        if state.clients.documents().is_none() || authorization.is_some() || form.has("client_secret") {
+        if door.clients.documents().is_none() || authorization.is_some() || form.has("client_secret") {
             return Ok(None);
         }
-        let named = form.parameter("client_id")?.filter(|named| state.clients.documented(named).is_some());
+        let named = form.parameter("client_id")?.filter(|named| door.clients.documented(named).is_some());
         if let Some(named) = &named {
             self.client_id.replace(named.to_string());
-            self.may_try(&Tries { exchange, rates: &state.server.limits.rates, peer: request.peer, now })?;
+            self.may_try(&Tries { door, peer: request.peer, now })?;
         }
         Ok(named)
     }
@@ -223,27 +252,19 @@ impl Presented {
     /// [`authenticate`](Self::authenticate).
     pub(super) fn by_document(
         &self,
-        exchange: &Exchange,
-        state: &State,
+        door: &Door<'_>,
         form: &Form<'_>,
         url: &str,
         request: &TokenRequest<'_>,
         now: i64,
     ) -> Result<(), Reason> {
-        let tries = Tries { exchange, rates: &state.server.limits.rates, peer: request.peer, now };
-        Self::prove_by_document(exchange, state, form, url, now)
-            .map_err(|reason| self.counted(&tries, reason))
+        let tries = Tries { door, peer: request.peer, now };
+        Self::prove_by_document(door, form, url, now).map_err(|reason| self.counted(&tries, reason))
     }
 
-    fn prove_by_document(
-        exchange: &Exchange,
-        state: &State,
-        form: &Form<'_>,
-        url: &str,
-        now: i64,
-    ) -> Result<(), Reason> {
-        let documented = state.clients.documented(url).ok_or(Reason::ClientUnknown)?;
-        let document = ClientDocument::fetch(url, exchange.documents.as_deref(), documented)?;
+    fn prove_by_document(door: &Door<'_>, form: &Form<'_>, url: &str, now: i64) -> Result<(), Reason> {
+        let documented = door.clients.documented(url).ok_or(Reason::ClientUnknown)?;
+        let document = ClientDocument::fetch(url, door.documents, documented)?;
         let jwt = form.parameter("client_assertion")?;
         let kind = form.parameter("client_assertion_type")?;
         match (document.method, &document.keys, jwt) {
@@ -253,14 +274,14 @@ impl Presented {
                 if kind.as_deref() != Some(ASSERTION_TYPE) {
                     return Err(Reason::ClientAuthMalformed);
                 }
-                let ((), claim) = client_assertion::verify(&jwt, state, now, |subject| {
+                let ((), claim) = client_assertion::verify(&jwt, door, now, |subject| {
                     if subject == url {
                         Ok(((), keys, AssertionAudience::Issuer))
                     } else {
                         Err(Reason::ClientIdsDiffer)
                     }
                 })?;
-                spend(exchange, claim, now)
+                spend(door, claim, now)
             }
             (DocumentedMethod::PrivateKeyJwt, ..) => Err(Reason::ClientAuthMissing),
         }
@@ -268,9 +289,9 @@ impl Presented {
 }
 
 /// Spends the `jti` of a client's own assertion.
-fn spend(exchange: &Exchange, claim: Claim, now: i64) -> Result<(), Reason> {
+fn spend(door: &Door<'_>, claim: Claim, now: i64) -> Result<(), Reason> {
     let mut claimed = [Claimed::Unavailable];
-    exchange.replay.claim(&[claim], now, &mut claimed);
+    door.replay.claim(&[claim], now, &mut claimed);
     match claimed {
         [Claimed::First] => Ok(()),
         [Claimed::Seen] => Err(Reason::ClientAssertionReplayed),

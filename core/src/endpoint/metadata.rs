@@ -2,6 +2,7 @@
 //! assertion-authz-grant section 7) and protected resource metadata (RFC 9728).
 
 use crate::alg::Algorithm;
+use crate::clients::Clients;
 use crate::config::{ClientAuth, State as ConnectorState, asymmetric_algorithms};
 use crate::exchange::Exchange;
 use crate::json_writer::JsonWriter;
@@ -24,6 +25,25 @@ fn method(auth: &ClientAuth) -> &'static str {
     }
 }
 
+/// The ways in which clients that are switched on authenticate, and further ones, each once.
+pub(super) fn ways(clients: &Clients, further: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+    let enabled = clients.all().filter(|client| client.enabled);
+    let mut ways: Vec<&str> = enabled.map(|client| method(&client.auth)).chain(further).collect();
+    ways.sort_unstable();
+    ways.dedup();
+    ways
+}
+
+/// Writes what client assertions may be signed with, where there are any (RFC 8414 section 2), and DPoP proofs (RFC 9449
+/// section 5.1).
+pub(super) fn signing_algorithms(json: &mut JsonWriter, ways: &[&str]) {
+    if ways.contains(&"private_key_jwt") {
+        let names = asymmetric_algorithms().map(Algorithm::name);
+        json.strings("token_endpoint_auth_signing_alg_values_supported", names);
+    }
+    json.strings("dpop_signing_alg_values_supported", dpop_algorithms());
+}
+
 /// What a DPoP proof may be signed with (RFC 9449 section 5.1).
 pub(super) fn dpop_algorithms() -> impl Iterator<Item = &'static str> {
     asymmetric_algorithms().map(Algorithm::name)
@@ -37,12 +57,9 @@ impl Exchange {
     pub fn metadata(&self) -> String {
         let state = self.load();
         let server = &state.server;
-        let mut methods: Vec<&str> =
-            state.clients.all().filter(|client| client.enabled).map(|client| method(&client.auth)).collect();
         let documents = state.clients.documents().filter(|_| self.documents.is_some());
-        methods.extend(documents.iter().flat_map(|documents| &documents.methods).map(|method| method.name()));
-        methods.sort_unstable();
-        methods.dedup();
+        let of_documents = documents.iter().flat_map(|documents| &documents.methods);
+        let methods = ways(&state.clients, of_documents.map(|method| method.name()));
         let mut scopes: Vec<&str> =
             state.policy.enabled().flat_map(|connector| &connector.scopes).map(String::as_str).collect();
         scopes.sort_unstable();
@@ -61,11 +78,7 @@ impl Exchange {
             json.strings("grant_types_supported", is_on.then_some(GRANT_TYPE));
             json.strings("authorization_grant_profiles_supported", is_on.then_some(GRANT_PROFILE));
             json.strings("token_endpoint_auth_methods_supported", methods.iter().copied());
-            if methods.contains(&"private_key_jwt") {
-                let names = asymmetric_algorithms().map(Algorithm::name);
-                json.strings("token_endpoint_auth_signing_alg_values_supported", names);
-            }
-            json.strings("dpop_signing_alg_values_supported", dpop_algorithms());
+            signing_algorithms(json, &methods);
             json.strings("scopes_supported", scopes);
             if documents.is_some() {
                 json.name("client_id_metadata_document_supported");

@@ -3,7 +3,8 @@
 //!
 //! No socket and no framework: whatever speaks HTTP hands over what it received, and sends what it gets. See
 //! [`Exchange::handle`], [`Exchange::handle_revocation`] and [`Exchange::handle_introspection`]. The documents that clients
-//! discover it by are [`Exchange::metadata`] and [`Exchange::protected_resource_metadata`].
+//! discover it by are [`Exchange::metadata`] and [`Exchange::protected_resource_metadata`]. An identity provider's token
+//! endpoint is of the same make: [`IdentityProvider::handle`](crate::IdentityProvider::handle).
 //!
 //! A whole server, `examples/token_endpoint.rs`:
 //!
@@ -22,11 +23,12 @@ mod metadata;
 mod response;
 mod revoke;
 mod token;
+mod token_exchange;
 
 pub use self::challenge::Challenge;
 pub use self::response::Response;
 
-use self::client_auth::Presented;
+use self::client_auth::{Door, Presented};
 use self::form::Form;
 use crate::config::Client;
 use crate::exchange::Exchange;
@@ -99,7 +101,7 @@ impl<'a> TokenRequest<'a> {
 impl Exchange {
     /// A request about a token (RFC 7009, RFC 7662): the client, proven, and the token that it names.
     fn about_a_token<'s>(
-        &self,
+        &'s self,
         state: &'s State,
         request: &TokenRequest<'_>,
         now: i64,
@@ -107,7 +109,8 @@ impl Exchange {
     ) -> Result<(&'s Client, String), Reason> {
         let (form, authorization) = request.form(state.server.limits.max_body_bytes)?;
         let token = form.parameter("token")?.ok_or(Reason::TokenMissing)?;
-        let client = presented.authenticate(self, state, &form, authorization, request, now)?;
+        let door = Door::of(self, state);
+        let client = presented.authenticate(&door, &form, authorization, request, now)?;
         Ok((client, token.into_owned()))
     }
 }

@@ -1,7 +1,7 @@
 //! Revocation (RFC 7009): a client gives a token back.
 
 use super::TokenRequest;
-use super::client_auth::Presented;
+use super::client_auth::{Door, Presented};
 use super::response::Response;
 use crate::exchange::Exchange;
 use crate::reason::Reason;
@@ -22,7 +22,7 @@ impl Exchange {
             };
             if token.client_id() != client.id {
                 let refusal = state.refusal(Reason::TokenOfAnotherClient);
-                return Err(self.tell_refused(&state, &client.id, refusal, now));
+                return Err(Door::of(self, &state).tell_refused(&client.id, refusal, now));
             }
             let expires_at = token.expires_at().saturating_add(state.server.limits.leeway_s);
             self.revoke(&Revocation::Token { jti: token.jti(), expires_at });

@@ -1,7 +1,7 @@
 //! The token endpoint itself (RFC 6749 section 3.2): an ID-JAG for an access token (RFC 7523 section 2.1).
 
 use super::TokenRequest;
-use super::client_auth::Presented;
+use super::client_auth::{Door, Presented};
 use super::metadata::GRANT_TYPE;
 use super::response::Response;
 use crate::dpop;
@@ -86,11 +86,12 @@ impl Exchange {
         let (resource, scope) = (form.resources()?, form.parameter("scope")?);
         let details = form.parameter("authorization_details")?;
         let resource: Vec<&str> = resource.iter().map(AsRef::as_ref).collect();
-        let documented = presented.documented(self, state, &form, authorization, request, now)?;
+        let door = Door::of(self, state);
+        let documented = presented.documented(&door, &form, authorization, request, now)?;
         let client_id = match &documented {
             // Not proven yet: see below.
             Some(url) => url,
-            None => &*presented.authenticate(self, state, &form, authorization, request, now)?.id,
+            None => &*presented.authenticate(&door, &form, authorization, request, now)?.id,
         };
         let asked = Request {
             assertion: assertion.as_bytes(),
@@ -113,20 +114,20 @@ impl Exchange {
                 }
                 self.count(0, 1);
                 let refusal = state.record_refusal(reason, &state.event(&asked, now));
-                Refused::Exchange(self.tell_refused(state, client_id, refusal, now))
+                Refused::Exchange(door.tell_refused(client_id, refusal, now))
             })?;
         let proven = Proven { proof: proof.as_ref(), certificate: request.client_certificate };
         if let Some(url) = &documented {
             // Who such a client is has to be fetched, and nobody makes us fetch but an IdP that is trusted: with an assertion
             // that would be exchanged if the client were proven.
             self.foresee(state, &asked, proven, now)
-                .map_err(|refusal| Refused::Exchange(self.tell_refused(state, url, refusal, now)))?;
-            presented.by_document(self, state, &form, url, request, now)?;
+                .map_err(|refusal| Refused::Exchange(door.tell_refused(url, refusal, now)))?;
+            presented.by_document(&door, &form, url, request, now)?;
         }
         let issued = self
             .decide_on(state, &asked, proven, now)
             .and_then(Pending::finish)
-            .map_err(|refusal| Refused::Exchange(self.tell_refused(state, client_id, refusal, now)))?;
+            .map_err(|refusal| Refused::Exchange(door.tell_refused(client_id, refusal, now)))?;
         Ok(Answer { issued, renews_nonce: proof.is_some_and(|proof| proof.is_nonce_ageing()) })
     }
 }

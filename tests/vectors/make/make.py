@@ -14,6 +14,7 @@ import endpoint_documents
 import endpoint_dpop
 import endpoint_limits
 import endpoint_tls
+import endpoint_token_exchange
 import keys
 import sign
 import table
@@ -44,6 +45,7 @@ def main() -> None:
     endpoint_limits.requests()
     endpoint_tls.requests()
     endpoint.write()
+    endpoint_token_exchange.requests()
     makers = collections.Counter(case.get("made_by", "a reference") for case in table.cases.values())
     print(f"{len(table.cases)} cases, {len(endpoint.cases)} requests, {len(worlds.worlds)} worlds, {len(keys.RECIPES)} keys")
     for maker, count in makers.most_common():
