@@ -48,7 +48,7 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_path_that_a_page_names_is_there() {
-    let places = ["core/", "cli/", "benches/", "tests/", "fuzz/", ".ci/"];
+    let places = ["core/", "cli/", "python/", "benches/", "tests/", "fuzz/", ".ci/"];
     let files = ["Cargo.toml", "Makefile", "deny.toml"];
     let mut count = 0;
     for (page, text) in pages() {
