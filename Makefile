@@ -7,9 +7,9 @@ SKIP ?=
 SECONDS ?= 20
 TARGETS ?= jws claims jwk jwks config policy directory exchange endpoint never_forged batch_equals_single verify_roundtrip
 
-PARTS := rust ring
+PARTS := rust ring python
 # Parts of what is not here yet: leaving them out is said, and changes nothing.
-LATER := python c net
+LATER := c net
 RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 RING := --locked --no-default-features --features ring
@@ -19,13 +19,19 @@ TOOLS := $(CURDIR)/target/tools
 DENY_VERSION := 0.20.2
 DENY := $(TOOLS)/bin/cargo-deny
 
+# Python: an environment of our own, at the root, where editors look for it.
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+PINNED := python/requirements-dev.txt
+
 comma := ,
 skipped := $(subst $(comma), ,$(SKIP))
 export CARGO_TERM_PROGRESS_WHEN ?= never
 # What is built is looked for under target/.
 unexport CARGO_TARGET_DIR
 
-.PHONY: help demo deps test test-rust test-ring loom mutants fuzz bench public-api need-rust need-tools need-c++
+.PHONY: help demo demo-mcp deps dev wheel test test-rust test-ring test-python loom mutants fuzz bench public-api
+.PHONY: need-rust need-tools need-c++ need-python need-venv
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -35,17 +41,41 @@ help: ## list the commands
 demo: need-rust ## the main job: a company of 2,000 people gets its tokens, and the hostile get none
 	$(CARGO) run --release --locked -p idjag-cli -- wave
 
-deps: need-rust need-tools ## install what the tests need beside cargo and cc: c++, cargo-deny
-	@command -v c++ >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends g++; \
+demo-mcp: dev ## an IdP, an MCP server and the MCP SDK's own client: who gets in, who does not, and why
+	$(VENV)/bin/python python/examples/demo.py
+
+deps: need-rust need-tools ## install what the tests need beside cargo and cc: c++, cargo-deny, Python's venv and packages
+	@missing=""; command -v c++ >/dev/null || missing="g++"; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3 python3-venv"; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \
 	fi
-	@$(MAKE) --no-print-directory need-c++
+	@$(MAKE) --no-print-directory need-c++ $(VENV)/pinned
 	@[ "$$($(DENY) --version 2>/dev/null)" = "cargo-deny $(DENY_VERSION)" ] || \
 	    CARGO_PROFILE_DEV_DEBUG=false $(CARGO) install --debug --locked --root $(TOOLS) \
 	        --target-dir $(TOOLS)/build --version $(DENY_VERSION) cargo-deny
 	@rm -rf $(TOOLS)/build
 	$(CARGO) fetch --locked
 	$(CARGO) fetch --locked --manifest-path fuzz/Cargo.toml
+
+dev: need-rust $(VENV)/pinned ## .venv with a release build of the Python package, its test tools, mcp and fastmcp
+	$(VENV)/bin/maturin develop --quiet --release --locked --manifest-path python/Cargo.toml
+
+# A file that says which requirements are in there.
+$(VENV)/pinned: $(PINNED)
+	@$(MAKE) --no-print-directory need-python
+	[ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(PINNED)
+	@cp $(PINNED) $@
+
+wheel: need-rust $(VENV)/pinned ## a wheel in target/wheels, tried in an environment that has nothing else
+	@rm -rf target/wheels target/wheel-venv
+	$(VENV)/bin/maturin build --quiet --release --locked --manifest-path python/Cargo.toml --out target/wheels
+	$(PYTHON) -m venv target/wheel-venv
+	target/wheel-venv/bin/python -m pip install --quiet --disable-pip-version-check --no-index target/wheels/*.whl
+	cd python && IDJAG_PYTHON=$(CURDIR)/target/wheel-venv/bin/python \
+	    $(VENV)/bin/python -m pytest -k the_example_of_the_readme tests/test_examples.py
+	@ls target/wheels/*.whl
 
 test: need-rust ## every test; SKIP=ring leaves a part out
 	@for part in $(skipped); do case " $(PARTS) $(LATER) " in *" $$part "*) ;; \
@@ -72,6 +102,14 @@ test-ring: need-rust ## the same engine over ring, without aws-lc-rs
 	    *aws-lc-rs*) echo "aws-lc-rs is linked although only ring was asked for" >&2; exit 1;; esac
 	$(CARGO) clippy $(RING) -p idjag -p idjag-cli -p idjag-tests --all-targets -- -D warnings
 	$(CARGO) test $(RING) -p idjag -p idjag-cli -p idjag-tests
+
+test-python: need-rust need-venv ## the Python package: stubs, types, style, the vector table, real servers, a wheel
+	@$(MAKE) --no-print-directory dev
+	cd python && $(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check .
+	cd python && $(VENV)/bin/mypy
+	cd python && $(VENV)/bin/python -m mypy.stubtest idjag
+	cd python && $(VENV)/bin/python -m pytest
+	@$(MAKE) --no-print-directory wheel
 
 # Without aws-lc-rs, which takes longest to build and has no part in it.
 loom: export RUSTFLAGS := --cfg loom
@@ -125,3 +163,13 @@ need-tools:
 
 need-c++:
 	@command -v c++ >/dev/null || { echo "c++ is missing: install it ('apt-get install g++')" >&2; exit 1; }
+
+need-python:
+	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: install it ('apt-get install python3 python3-venv')" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	    { echo "$$($(PYTHON) --version) is too old: install 3.10 or newer, or name one: 'make PYTHON=python3.12 ...'" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	    { echo "Python's venv is missing: install it ('apt-get install python3-venv')" >&2; exit 1; }
+
+need-venv: need-python
+	@cmp -s $(PINNED) $(VENV)/pinned || { echo "the packages of $(PINNED) are missing from .venv: run 'make deps'" >&2; exit 1; }
