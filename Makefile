@@ -23,6 +23,8 @@ DENY := $(TOOLS)/bin/cargo-deny
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 PINNED := python/requirements-dev.txt
+# What its tests need from npm. Node itself is among it.
+NODE := python/tests/node
 
 comma := ,
 skipped := $(subst $(comma), ,$(SKIP))
@@ -30,8 +32,9 @@ export CARGO_TERM_PROGRESS_WHEN ?= never
 # What is built is looked for under target/.
 unexport CARGO_TARGET_DIR
 
-.PHONY: help demo demo-mcp deps dev wheel test test-rust test-ring test-python loom mutants fuzz bench public-api
-.PHONY: need-rust need-tools need-c++ need-python need-venv
+.PHONY: help demo demo-mcp deps dev wheel test test-rust test-ring test-python loom mutants fuzz bench bench-python
+.PHONY: public-api
+.PHONY: need-rust need-tools need-c++ need-python need-venv need-node
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -44,13 +47,14 @@ demo: need-rust ## the main job: a company of 2,000 people gets its tokens, and 
 demo-mcp: dev ## an IdP, an MCP server and the MCP SDK's own client: who gets in, who does not, and why
 	$(VENV)/bin/python python/examples/demo.py
 
-deps: need-rust need-tools ## install what the tests need beside cargo and cc: c++, cargo-deny, Python's venv and packages
+deps: need-rust need-tools ## install what the tests need beside cargo and cc: c++, cargo-deny, packages of Python and npm
 	@missing=""; command -v c++ >/dev/null || missing="g++"; \
 	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3 python3-venv"; \
+	command -v npm >/dev/null || missing="$$missing npm"; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \
 	fi
-	@$(MAKE) --no-print-directory need-c++ $(VENV)/pinned
+	@$(MAKE) --no-print-directory need-c++ $(VENV)/pinned $(NODE)/node_modules/pinned
 	@[ "$$($(DENY) --version 2>/dev/null)" = "cargo-deny $(DENY_VERSION)" ] || \
 	    CARGO_PROFILE_DEV_DEBUG=false $(CARGO) install --debug --locked --root $(TOOLS) \
 	        --target-dir $(TOOLS)/build --version $(DENY_VERSION) cargo-deny
@@ -60,6 +64,11 @@ deps: need-rust need-tools ## install what the tests need beside cargo and cc: c
 
 dev: need-rust $(VENV)/pinned ## .venv with a release build of the Python package, its test tools, mcp and fastmcp
 	$(VENV)/bin/maturin develop --quiet --release --locked --manifest-path python/Cargo.toml
+
+$(NODE)/node_modules/pinned: $(NODE)/package.json
+	@command -v npm >/dev/null || { echo "npm is missing: install it ('apt-get install npm')" >&2; exit 1; }
+	cd $(NODE) && npm install --no-audit --no-fund --no-package-lock --loglevel=error
+	@cp $< $@
 
 # A file that says which requirements are in there.
 $(VENV)/pinned: $(PINNED)
@@ -103,7 +112,7 @@ test-ring: need-rust ## the same engine over ring, without aws-lc-rs
 	$(CARGO) clippy $(RING) -p idjag -p idjag-cli -p idjag-tests --all-targets -- -D warnings
 	$(CARGO) test $(RING) -p idjag -p idjag-cli -p idjag-tests
 
-test-python: need-rust need-venv ## the Python package: stubs, types, style, the vector table, real servers, a wheel
+test-python: need-rust need-venv need-node ## the Python package: stubs, types, style, the vector table, real servers, a wheel
 	@$(MAKE) --no-print-directory dev
 	cd python && $(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check .
 	cd python && $(VENV)/bin/mypy
@@ -147,6 +156,10 @@ bench: need-rust ## the figures of the README, what changes with growth (and its
 	$(CARGO) bench --locked -p idjag-benches
 	CARGO="$(CARGO)" benches/peers/run
 
+bench-python: dev ## the Python package beside the MCP SDK and FastMCP: in process, and over HTTP under uvicorn
+	$(CARGO) build --release --locked -p idjag-benches --bin load
+	$(VENV)/bin/python python/benches/figures.py
+
 public-api: need-rust ## write core/public-api.txt anew, to be reviewed as a diff
 	UPDATE_PUBLIC_API=1 $(CARGO) test --locked -p idjag-tests --test api
 
@@ -170,6 +183,10 @@ need-python:
 	    { echo "$$($(PYTHON) --version) is too old: install 3.10 or newer, or name one: 'make PYTHON=python3.12 ...'" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	    { echo "Python's venv is missing: install it ('apt-get install python3-venv')" >&2; exit 1; }
+
+need-node:
+	@cmp -s $(NODE)/package.json $(NODE)/node_modules/pinned || \
+	    { echo "the packages of $(NODE)/package.json are missing: run 'make deps'" >&2; exit 1; }
 
 need-venv: need-python
 	@cmp -s $(PINNED) $(VENV)/pinned || { echo "the packages of $(PINNED) are missing from .venv: run 'make deps'" >&2; exit 1; }
