@@ -5,7 +5,7 @@ CARGO ?= cargo
 SKIP ?=
 # For `make fuzz`: seconds for each target, and which targets.
 SECONDS ?= 20
-TARGETS ?= jws claims jwk jwks config policy directory exchange endpoint never_forged batch_equals_single verify_roundtrip
+TARGETS ?= jws claims jwk jwks config policy directory exchange endpoint dpop never_forged batch_equals_single verify_roundtrip
 
 PARTS := rust ring python
 # Parts of what is not here yet: leaving them out is said, and changes nothing.

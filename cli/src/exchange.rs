@@ -14,9 +14,9 @@ use crate::text;
 
 /// Exchange ID-JAGs for access tokens: JSON lines in, JSON lines out, in order
 ///
-/// A request is {"assertion", "client_id", "resource"?, "scope"?} on one line; `resource` is a string or a list,
-/// `scope` too. The client counts as authenticated: whoever runs this speaks for it. The answer is {"access_token",
-/// "token_type", "expires_in", "scope", "resource"}, or {"error", "error_description", "slug", "status"}; the slug says
+/// A request is {"assertion", "client_id", "resource"?, "scope"?, "authorization_details"?} on one line; `resource` is a
+/// string or a list, `scope` too. The client counts as authenticated: whoever runs this speaks for it. The answer is
+/// {"access_token", "token_type", "expires_in", "scope", "resource", "authorization_details"?}, or {"error", "error_description", "slug", "status"}; the slug says
 /// which check refused and is for you, not for the client. A line that is no request is answered with {"error",
 /// "error_description", "line"} in its place. Empty lines are skipped.
 ///

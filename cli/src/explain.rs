@@ -75,7 +75,7 @@ fn request(args: &Args) -> Result<Line> {
     let mut line = if text.starts_with('{') {
         serde_json::from_str(&text).map_err(|_| {
             Problem::new(format!(
-                "`{}` is neither an ID-JAG nor a request: {{\"assertion\", \"client_id\", \"resource\"?, \"scope\"?}}",
+                "`{}` is neither an ID-JAG nor a request: {{\"assertion\", \"client_id\", \"resource\"?, \"scope\"?, \"authorization_details\"?}}",
                 args.assertion.display()
             ))
         })?
@@ -87,6 +87,7 @@ fn request(args: &Args) -> Result<Line> {
             })?,
             resource: Vec::new(),
             scope: None,
+            authorization_details: None,
         }
     };
     if let Some(client_id) = &args.client_id {

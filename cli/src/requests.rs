@@ -4,8 +4,9 @@ use std::fmt;
 
 use idjag::{Issued, Refusal, Request};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 
-/// One request: `{"assertion","client_id","resource"?,"scope"?}`. Has no `Debug`: an assertion is a bearer token.
+/// One request: `{"assertion","client_id","resource"?,"scope"?,"authorization_details"?}`. Has no `Debug`: an assertion is a bearer token.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Line {
@@ -22,6 +23,9 @@ pub(crate) struct Line {
     /// A string, or a list of scopes.
     #[serde(default, deserialize_with = "words", skip_serializing_if = "Option::is_none")]
     pub(crate) scope: Option<String>,
+    /// JSON, as it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) authorization_details: Option<Box<RawValue>>,
 }
 
 impl Line {
@@ -37,6 +41,7 @@ impl Line {
             client_id: &self.client_id,
             resource: resources,
             scope: self.scope.as_deref(),
+            authorization_details: self.authorization_details.as_deref().map(RawValue::get),
         }
     }
 }
@@ -55,6 +60,8 @@ pub(crate) enum AnswerLine<'a> {
         expires_in: i64,
         scope: &'a str,
         resource: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        authorization_details: Option<&'a RawValue>,
     },
     /// A refusal (RFC 6749 section 5.2), with what only the operator may know.
     Refused { error: &'a str, error_description: &'a str, slug: &'a str, status: u16 },
@@ -71,6 +78,9 @@ impl<'a> AnswerLine<'a> {
             expires_in: issued.expires_in_s(),
             scope: issued.scope(),
             resource: issued.resource(),
+            authorization_details: issued
+                .authorization_details()
+                .and_then(|text| serde_json::from_str(text).ok()),
         }
     }
 
@@ -153,6 +163,7 @@ mod tests {
             r#"{"assertion":"a","client_id":"c"}"#,
             r#"{"assertion":"a","client_id":"c","resource":"r","scope":"x y"}"#,
             r#"{"assertion":"a","client_id":"c","resource":["r","s"]}"#,
+            r#"{"assertion":"a","client_id":"c","authorization_details":[{"type":"t","n":1.50}]}"#,
         ] {
             let line: Line = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&line).unwrap(), text);

@@ -1,9 +1,10 @@
 //! A token endpoint over axum: `cargo run --example token_endpoint -- idjag.toml`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{Response, StatusCode};
 use axum::routing::{any, get};
 use axum::{Router, body::to_bytes};
@@ -27,12 +28,16 @@ async fn token(State(exchange): State<Arc<Exchange>>, request: Request) -> Respo
     let body = to_bytes(body, 1 << 20).await.unwrap_or_else(|_| Bytes::from(vec![0; 1 << 20]));
     let headers: Vec<_> =
         head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    // Over loopback comes a proxy, and everybody through it: who is behind it, only the proxy can say.
+    let peer = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    let peer = peer.filter(|peer| !peer.is_loopback()).map(|peer| peer.to_string());
     let answer = exchange.handle(&TokenRequest {
         method: head.method.as_str(),
         target: head.uri.path_and_query().map_or("/", |target| target.as_str()),
         headers: &headers,
         body: &body,
         client_certificate: None,
+        peer: peer.as_deref(),
     });
     let response = Response::builder().status(answer.status());
     let response = answer.headers().fold(response, |response, (name, value)| response.header(name, value));
@@ -55,5 +60,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::fs::read(folder.join(name)).map_err(|why| why.to_string())
     })?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
-    Ok(axum::serve(listener, router(Arc::new(Exchange::new(config)?))).await?)
+    let router = router(Arc::new(Exchange::new(config)?));
+    Ok(axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await?)
 }

@@ -21,6 +21,7 @@ use crate::keyring::Keyring;
 use crate::mint::TYP;
 use crate::own_keys::OwnKeys;
 use crate::policy::narrow;
+use crate::possession::Confirmation;
 use crate::reason::Reason;
 use crate::revoked::Party;
 use crate::scope::Scope;
@@ -66,6 +67,8 @@ pub(crate) struct Facts {
     details: Range<usize>,
     issued_at: i64,
     expires_at: i64,
+    /// What its bearer must prove.
+    bound_to: Confirmation,
 }
 
 const TOKEN: usize = 0;
@@ -133,15 +136,45 @@ impl VerifiedToken {
         self.facts.texts.get(JTI)
     }
 
+    /// `DPoP` where the token is bound to a key (RFC 9449 section 5), otherwise `Bearer`.
+    pub fn token_type(&self) -> &'static str {
+        self.facts.bound_to.token_type()
+    }
+
+    /// `cnf` as JSON text: the key or certificate that the token is bound to (RFC 7800 section 3.1).
+    pub fn cnf(&self) -> Option<String> {
+        if self.facts.bound_to.is_nothing() {
+            return None;
+        }
+        let mut cnf = JsonWriter::default();
+        self.facts.bound_to.write(&mut cnf);
+        Some(cnf.into_string())
+    }
+
+    /// What its bearer must prove, with each request.
+    pub(crate) fn bound_to(&self) -> &Confirmation {
+        &self.facts.bound_to
+    }
+
     /// `act` as JSON text: who acts for the person (RFC 8693 section 4.1). Decoded anew by each call.
     pub fn act(&self) -> Option<String> {
+        self.claim("act")
+    }
+
+    /// `authorization_details` as JSON text (RFC 9396 section 9.1). Decoded anew by each call.
+    pub fn authorization_details(&self) -> Option<String> {
+        self.claim("authorization_details")
+    }
+
+    /// One claim as JSON text.
+    fn claim(&self, name: &str) -> Option<String> {
         let mut claims = Vec::new();
         let length = base64url::decode_into(self.payload(), &mut claims, PADDING).ok()?;
         let (mut parser, mut memory) = (Parser::default(), Memory::default());
         let document = Document::read(&mut claims, length, &mut parser, &mut memory).ok()?;
-        let mut act = JsonWriter::default();
-        document.object().member("act")?.write(&mut act);
-        Some(act.into_string())
+        let mut claim = JsonWriter::default();
+        document.object().member(name)?.write(&mut claim);
+        Some(claim.into_string())
     }
 
     /// All claims of the token as JSON text. Decoded anew by each call.
@@ -188,9 +221,6 @@ impl Facts {
         if claims.issuer() != Ok(today.issuer) {
             return Err(Reason::TokenIssuerMismatch);
         }
-        if claims.is_bound_to_a_key() {
-            return Err(Reason::TokenProofRequired);
-        }
         Self::copy(token, &claims, today).map_err(|_| Reason::TokenMalformed)
     }
 
@@ -227,6 +257,7 @@ impl Facts {
             details: details_from..texts.len(),
             issued_at: claims.issued()?.floor(),
             expires_at: claims.expires()?.floor(),
+            bound_to: claims.confirmation()?.unwrap_or_default(),
             texts,
         })
     }
@@ -246,7 +277,7 @@ impl Facts {
         let (issuer, tenant) = (self.texts.get(IDP), self.tenant());
         let (subject, client_id) = (self.texts.get(SUBJECT), self.texts.get(CLIENT_ID));
         let idp = today.keyring.trusted(issuer).ok_or(GONE)?.idp;
-        let client = today.clients.enabled(client_id).map_err(|_| GONE)?;
+        let client = today.clients.reach(client_id).map_err(|_| GONE)?;
         let (connector, _) = today.book.policy.serving(self.texts.get(RESOURCE)).ok_or(GONE)?;
         let party = Party { issuer, tenant, subject, client_id, connector: &connector.id };
         if today.book.revoked.revokes(self.texts.get(JTI), self.issued_at, &party) {
@@ -258,7 +289,7 @@ impl Facts {
             && client.connectors.admit(&connector.id)
             && connector.state == State::Enabled;
         // A connector that has come to ask for proof of possession is not content with a bearer token.
-        if !admitted || connector.require_dpop {
+        if !admitted || (connector.require_dpop && self.bound_to.key.is_none()) {
             return Err(GONE);
         }
         let listed =

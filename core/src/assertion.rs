@@ -10,13 +10,14 @@ use crate::alg::Algorithm;
 use crate::base64url;
 use crate::claims::{Claims, GroupsClaim};
 use crate::clients::Clients;
-use crate::config::{Client, Idp, Limits, SubjectKind};
+use crate::config::{Idp, Limits, Reach, SubjectKind};
 use crate::crypto;
 use crate::json::{Document, Memory, PADDING, Parser, Value};
 use crate::jwks::NoKey;
 use crate::jws::{Compact, Header};
 use crate::key::VerifyingKey;
 use crate::keyring::{Keyring, Trusted};
+use crate::possession::{Confirmation, Possession};
 use crate::reason::Reason;
 use crate::record::Event;
 use crate::scope::Scope;
@@ -145,7 +146,8 @@ pub(crate) struct Plausible<'p, 's, 'i> {
 /// What the IdP signed, for this server, this client and this time.
 pub(crate) struct Assertion<'p, 's, 'i> {
     pub(crate) trusted: Trusted<'s>,
-    pub(crate) client: &'s Client,
+    pub(crate) client_id: &'i str,
+    pub(crate) client: Reach<'s>,
     pub(crate) issuer: &'i str,
     pub(crate) tenant: Option<&'i str>,
     pub(crate) subject: &'i str,
@@ -161,6 +163,8 @@ pub(crate) struct Assertion<'p, 's, 'i> {
     pub(crate) sub_id: Option<Value<'p, 'i>>,
     pub(crate) act: Option<Value<'p, 'i>>,
     pub(crate) authorization_details: Option<Value<'p, 'i>>,
+    /// What the token is bound to: what `cnf` asks for, and the key of a proof that came.
+    pub(crate) bound_to: Confirmation,
     _witness: Witness,
 }
 
@@ -168,10 +172,12 @@ pub(crate) struct Assertion<'p, 's, 'i> {
 struct Witness;
 
 impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
-    /// Checks everything but the signature, in the order of [`crate::Check`]. `event` notes what was read.
+    /// Checks everything but the signature, in the order of [`crate::Check`]. `possession` is what the request proves,
+    /// `event` notes what was read.
     pub(crate) fn check<'e>(
         presented: &'p Presented<'i>,
         client_id: &str,
+        possession: &Possession<'_>,
         rules: &Rules<'s>,
         event: &mut Event<'e>,
     ) -> Result<Self, Reason>
@@ -210,16 +216,15 @@ impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
         }
         let directory_subject = directory_subject(&claims, idp)?;
         let act = claims.act(rules.limits.max_act_depth)?;
-        if claims.is_bound_to_a_key() {
-            return Err(Reason::ProofRequired);
-        }
+        let bound_to = possession.bind(claims.confirmation()?)?;
         let authorization_details = claims.authorization_details()?;
         let scope = claims.scope()?;
         let groups =
             if idp.groups.from_claim() { claims.groups(&idp.groups.claim)? } else { GroupsClaim::Absent };
 
-        let client = rules.clients.enabled(client_id)?;
-        if claims.client_id()? != client_id {
+        let client = rules.clients.reach(client_id)?;
+        let claimed = claims.client_id()?;
+        if claimed != client_id {
             return Err(Reason::ClientMismatch);
         }
         if !client.idps.admit(issuer) {
@@ -227,6 +232,7 @@ impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
         }
         let assertion = Assertion {
             trusted,
+            client_id: claimed,
             client,
             issuer,
             tenant,
@@ -241,6 +247,7 @@ impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
             sub_id: (idp.subject == SubjectKind::SubId).then(|| claims.sub_id()).flatten(),
             act,
             authorization_details,
+            bound_to,
             _witness: Witness,
         };
         Ok(Self { presented, assertion })

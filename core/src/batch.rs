@@ -14,6 +14,7 @@ use crate::assertion::{Plausible, Presented, Slot, TYP};
 use crate::exchange::{Desk, Exchange, Issued, Pending, Request, accept_claim, claim_of, finish_many};
 use crate::grant::Grant;
 use crate::json::Parser;
+use crate::possession::Possession;
 use crate::reason::{Reason, Refusal};
 use crate::record::Event;
 use crate::replay::Claimed;
@@ -110,7 +111,7 @@ impl Exchange {
             .zip(requests.iter().zip(&mut events))
             .map(|(presented, (request, event))| {
                 let presented = presented.as_ref().map_err(|reason| *reason)?;
-                Plausible::check(presented, request.client_id, &rules, event)
+                Plausible::check(presented, request.client_id, &Possession::default(), &rules, event)
             })
             .collect();
         let grants: Vec<Result<Grant<'_, '_, '_>, Reason>> = Plausible::verify_many(plausible)

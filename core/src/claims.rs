@@ -4,6 +4,7 @@
 //! (RFC 7519 section 4). Nothing is decided here.
 
 use crate::json::{Object, Value};
+use crate::possession::Confirmation;
 use crate::reason::Reason;
 use crate::scope::Scope;
 use crate::time::NumericDate;
@@ -264,9 +265,9 @@ impl<'t, 'i> Claims<'t, 'i> {
         Ok(self.act)
     }
 
-    /// Whether `cnf` is present, whatever it says (RFC 7800).
-    pub(crate) fn is_bound_to_a_key(&self) -> bool {
-        self.cnf.is_some()
+    /// `cnf` (RFC 7800 section 3.1): what must be proven with it. `None`: nothing.
+    pub(crate) fn confirmation(&self) -> Result<Option<Confirmation>, Reason> {
+        self.cnf.map(Confirmation::read).transpose()
     }
 
     /// `authorization_details` (RFC 9396 section 2): an array of objects with a `type`.

@@ -8,16 +8,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::access_token::VerifiedToken;
 use crate::assertion::{Plausible, Presented, Slot, TYP};
 use crate::base64url;
+use crate::client_documents::ClientDocuments;
 use crate::config::{self, Config};
 use crate::crypto;
 use crate::directory::Directory;
+use crate::dpop::Proof;
 use crate::error::Error;
 use crate::grant::{Asked, Grant};
 use crate::json::Parser;
 use crate::json_writer::JsonWriter;
 use crate::jwks::KeySet;
+use crate::limiter::Limiter;
 use crate::mint::Unsigned;
+use crate::nonce::Nonces;
 use crate::policy::Policy;
+use crate::possession::Possession;
 use crate::reason::{Reason, Refusal};
 use crate::record::{Event, NoRecord, Receipt, Record};
 use crate::replay::{Claim, Claimed, MemoryReplay, Purpose, ReplayKey, ReplayStats, ReplayStore};
@@ -38,6 +43,22 @@ pub struct Request<'a> {
     pub resource: &'a [&'a str],
     /// The `scope` parameter; `None` or empty: not asked.
     pub scope: Option<&'a str>,
+    /// The `authorization_details` parameter (RFC 9396 section 6), JSON; `None` or empty: not asked.
+    pub authorization_details: Option<&'a str>,
+}
+
+/// What came with a request beside what it says: a proof that was verified and not spent, and the certificate of the
+/// connection in DER.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Proven<'r> {
+    pub(crate) proof: Option<&'r Proof>,
+    pub(crate) certificate: Option<&'r [u8]>,
+}
+
+impl<'r> Proven<'r> {
+    fn possession(&self) -> Possession<'r> {
+        Possession { key: self.proof.map(Proof::key), certificate: self.certificate }
+    }
 }
 
 impl fmt::Debug for Request<'_> {
@@ -47,30 +68,39 @@ impl fmt::Debug for Request<'_> {
             .field("client_id", &self.client_id)
             .field("resource", &self.resource)
             .field("scope", &self.scope)
+            .field("authorization_details", &self.authorization_details)
             .finish()
     }
+}
+
+/// Where scope, resource and details end in the text that they share.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Ends {
+    scope: usize,
+    resource: usize,
+    details: usize,
 }
 
 /// A token that was issued.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Issued {
-    /// Scope, resource and token, one behind the other.
+    /// Scope, resource, details and token, one behind the other.
     text: String,
-    scope_end: usize,
-    resource_end: usize,
+    ends: Ends,
     expires_in_s: i64,
+    token_type: &'static str,
 }
 
 impl Issued {
     /// The token, for the `access_token` member.
     pub fn access_token(&self) -> &str {
-        self.text.get(self.resource_end..).unwrap_or_default()
+        self.text.get(self.ends.details..).unwrap_or_default()
     }
 
-    /// The `token_type`.
+    /// The `token_type`: `DPoP` where the token is bound to a key (RFC 9449 section 5), otherwise `Bearer`.
     pub const fn token_type(&self) -> &'static str {
-        "Bearer"
+        self.token_type
     }
 
     /// Seconds until it expires, for `expires_in`.
@@ -80,12 +110,17 @@ impl Issued {
 
     /// What was granted, for `scope`: tokens separated by spaces, never empty.
     pub fn scope(&self) -> &str {
-        self.text.get(..self.scope_end).unwrap_or_default()
+        self.text.get(..self.ends.scope).unwrap_or_default()
     }
 
     /// What it is for, for `resource`.
     pub fn resource(&self) -> &str {
-        self.text.get(self.scope_end..self.resource_end).unwrap_or_default()
+        self.text.get(self.ends.scope..self.ends.resource).unwrap_or_default()
+    }
+
+    /// What was granted, for `authorization_details` (RFC 9396 section 7): a JSON array, where the assertion has that claim.
+    pub fn authorization_details(&self) -> Option<&str> {
+        self.text.get(self.ends.resource..self.ends.details).filter(|details| !details.is_empty())
     }
 }
 
@@ -96,6 +131,7 @@ impl fmt::Debug for Issued {
             .field("expires_in_s", &self.expires_in_s)
             .field("scope", &self.scope())
             .field("resource", &self.resource())
+            .field("authorization_details", &self.authorization_details())
             .finish_non_exhaustive()
     }
 }
@@ -106,8 +142,8 @@ impl fmt::Debug for Issued {
 #[must_use = "the jti is spent; `finish` signs the token"]
 pub struct Pending {
     unsigned: Unsigned,
-    scope_end: usize,
-    resource_end: usize,
+    ends: Ends,
+    token_type: &'static str,
     /// As it was at the decision: its key is the one that the token's header names.
     server: Arc<Server>,
     receipt: Receipt,
@@ -124,9 +160,9 @@ impl Pending {
         self.server.record.wait(self.receipt).map_err(|_| Reason::RecordUnavailable)?;
         Ok(Issued {
             text: self.unsigned.into_text(),
-            scope_end: self.scope_end,
-            resource_end: self.resource_end,
+            ends: self.ends,
             expires_in_s: self.server.minter.ttl_s(),
+            token_type: self.token_type,
         })
     }
 }
@@ -159,6 +195,8 @@ pub struct Stats {
     pub granted: u64,
     /// Exchanges that were refused.
     pub refused: u64,
+    /// Requests that were answered with 429, at all endpoints.
+    pub limited: u64,
     /// The single-use store.
     pub replay: ReplayStats,
     /// People in the directory.
@@ -173,10 +211,13 @@ pub struct Stats {
 pub struct Exchange {
     state: Snapshot<State>,
     pub(crate) replay: Box<dyn ReplayStore>,
+    pub(crate) documents: Option<Box<dyn ClientDocuments>>,
     clock: Box<dyn Clock>,
     seen: Monotone,
     pub(crate) began: i64,
     tokens: TokenCache,
+    pub(crate) limiter: Limiter,
+    pub(crate) nonces: Nonces,
     counted: Counted,
 }
 
@@ -186,6 +227,7 @@ pub struct Exchange {
 struct Counted {
     granted: AtomicU64,
     refused: AtomicU64,
+    limited: AtomicU64,
 }
 
 /// What an [`Exchange`] is built from, beside its configuration.
@@ -194,6 +236,7 @@ pub struct Builder {
     clock: Box<dyn Clock>,
     record: Arc<dyn Record>,
     replay: Option<Box<dyn ReplayStore>>,
+    documents: Option<Box<dyn ClientDocuments>>,
     began: Option<i64>,
 }
 
@@ -219,6 +262,14 @@ impl Builder {
         self
     }
 
+    /// Who fetches the documents of clients that are known by them (`[client_documents]`). Nobody by default: then they are
+    /// unavailable.
+    #[must_use]
+    pub fn client_documents(mut self, documents: Box<dyn ClientDocuments>) -> Self {
+        self.documents = Some(documents);
+        self
+    }
+
     /// When the single-use store began to remember, in seconds since 1970, where that is not now: a store that outlives
     /// the process, or a rehearsal. With `replay.cold_start = "refuse_older"`, assertions from before are refused.
     #[must_use]
@@ -234,10 +285,13 @@ impl Builder {
         Ok(Exchange {
             state: Snapshot::new(State::new(self.config, self.record, None)?),
             replay,
+            documents: self.documents,
             clock: self.clock,
             seen: Monotone::new(now),
             began: self.began.unwrap_or(now),
             tokens: TokenCache::new(),
+            limiter: Limiter::new(),
+            nonces: Nonces::new()?,
             counted: Counted::default(),
         })
     }
@@ -255,6 +309,7 @@ pub(crate) struct Workspace {
 #[derive(Default)]
 pub(crate) struct Desk {
     scope: String,
+    details: JsonWriter,
     json: JsonWriter,
     jtis: JtiSource,
 }
@@ -312,7 +367,7 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// None that [`Config::parse`] lets through, at present.
+    /// The system has no randomness to give. None beside that [`Config::parse`] lets through, at present.
     pub fn new(config: Config) -> Result<Self, Error> {
         Self::builder(config).build()
     }
@@ -324,11 +379,14 @@ impl Exchange {
             clock: Box::new(SystemClock),
             record: Arc::new(NoRecord),
             replay: None,
+            documents: None,
             began: None,
         }
     }
 
-    /// Exchanges an assertion for an access token: [`decide`](Self::decide) and [`Pending::finish`] in a row.
+    /// Exchanges an assertion for an access token: [`decide`](Self::decide) and [`Pending::finish`] in a row. It carries no
+    /// proof of possession, so an assertion with `cnf`, and a connector that requires one, are refused here: they need
+    /// [`handle`](Self::handle).
     ///
     /// Costs one verification and one signature, and about 3 us beside.
     pub fn exchange(&self, request: &Request<'_>) -> Result<Issued, Refusal> {
@@ -338,19 +396,20 @@ impl Exchange {
     /// Decides: does every check, spends the `jti`, queues the record. `now` is in seconds since 1970; a time before
     /// one that was seen already counts as that one.
     pub fn decide(&self, request: &Request<'_>, now: i64) -> Result<Pending, Refusal> {
-        self.decide_on(&self.state.load(), request, self.seen.at_least(now))
+        self.decide_on(&self.state.load(), request, Proven::default(), self.seen.at_least(now))
     }
 
-    /// Decides by one generation; `now` never runs backwards.
+    /// Decides by one generation, of a request that proves more than its client; `now` never runs backwards.
     pub(crate) fn decide_on(
         &self,
         state: &State,
         request: &Request<'_>,
+        proven: Proven<'_>,
         now: i64,
     ) -> Result<Pending, Refusal> {
         with_workspace(|workspace| {
             let mut event = state.event(request, now);
-            let decided = self.decide_noting(state, request, now, workspace, &mut event);
+            let decided = self.decide_noting(state, request, proven, now, workspace, &mut event);
             self.count(usize::from(decided.is_ok()), usize::from(decided.is_err()));
             decided.map_err(|reason| state.record_refusal(reason, &event))
         })
@@ -360,6 +419,7 @@ impl Exchange {
         &self,
         state: &'a State,
         request: &Request<'a>,
+        proven: Proven<'_>,
         now: i64,
         workspace: &'a mut Workspace,
         event: &mut Event<'a>,
@@ -368,17 +428,70 @@ impl Exchange {
         let rules = state.rules(now, self.began);
         let presented =
             Presented::read(request.assertion, TYP, rules.limits.max_assertion_bytes, parser, slot)?;
-        let plausible = Plausible::check(&presented, request.client_id, &rules, event)?;
+        let plausible = Plausible::check(&presented, request.client_id, &proven.possession(), &rules, event)?;
         let assertion = plausible.verify()?;
         event.signature_valid = true;
         let grant = Grant::decide(assertion, request.asked(), state.book(), event)?;
         let claim = claim_of(&grant, rules.limits.leeway_s);
         event.jti_hash = *claim.key.as_bytes();
+        if let Some(proof) = proven.proof {
+            // Before the assertion is spent, and after everything else: without a good assertion, no proof fills the store.
+            self.spend(proof, now)?;
+        }
         let mut claimed = [Claimed::Unavailable];
         self.replay.claim(&[claim], now, &mut claimed);
         let [claimed] = claimed;
         event.reused = accept_claim(&grant, claimed)?;
         state.compose(&grant, &claim.key, event, desk)
+    }
+
+    /// Whether [`decide`](Self::decide) would grant this, without its effects. Nothing is spent; a refusal is counted and
+    /// recorded as any other.
+    pub(crate) fn foresee(
+        &self,
+        state: &State,
+        request: &Request<'_>,
+        proven: Proven<'_>,
+        now: i64,
+    ) -> Result<(), Refusal> {
+        with_workspace(|workspace| {
+            let mut event = state.event(request, now);
+            let Workspace { parser, slot, .. } = workspace;
+            let limit = state.server.limits.max_assertion_bytes;
+            let foreseen =
+                Presented::read(request.assertion, TYP, limit, parser, slot).and_then(|presented| {
+                    self.rehearse(state, request, proven, &presented, now, &mut event).map(|_| ())
+                });
+            foreseen.map_err(|reason| {
+                self.count(0, 1);
+                state.record_refusal(reason, &event)
+            })
+        })
+    }
+
+    /// Everything that [`decide`](Self::decide) checks, and nothing that it does.
+    pub(crate) fn rehearse<'p, 's, 'i, 'e>(
+        &self,
+        state: &'s State,
+        request: &Request<'_>,
+        proven: Proven<'_>,
+        presented: &'p Presented<'i>,
+        now: i64,
+        event: &mut Event<'e>,
+    ) -> Result<Grant<'p, 's, 'i>, Reason>
+    where
+        'i: 'e,
+        's: 'i + 'e,
+    {
+        let rules = state.rules(now, self.began);
+        let plausible = Plausible::check(presented, request.client_id, &proven.possession(), &rules, event)?;
+        let assertion = plausible.verify()?;
+        event.signature_valid = true;
+        let grant = Grant::decide(assertion, request.asked(), state.book(), event)?;
+        let claim = claim_of(&grant, rules.limits.leeway_s);
+        event.jti_hash = *claim.key.as_bytes();
+        accept_claim(&grant, self.replay.seen(&claim.key, now))?;
+        Ok(grant)
     }
 
     /// Counts decisions.
@@ -390,17 +503,12 @@ impl Exchange {
         }
     }
 
-    /// Verifies an access token that this server minted, for `resource`, as of now.
-    ///
-    /// Never answers from signature and expiry alone: see [`VerifiedToken`]. The first time costs one verification and
-    /// about 2.5 us, later about 0.2 us.
-    pub fn verify(&self, token: &[u8], resource: &str) -> Result<VerifiedToken, Refusal> {
-        // A token that is over or revoked is so for every resource: that goes first.
-        let verified = self.verify_for_any(token, &self.state.load(), self.now())?;
-        if verified.resource() == resource { Ok(verified) } else { Err(Reason::TokenAudienceMismatch.into()) }
+    /// Counts a request that is answered with 429.
+    pub(crate) fn count_limited(&self) {
+        self.counted.limited.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The same for whatever resource the token is.
+    /// What a token of ours is worth now, for whatever resource it is. What it is bound to is for the caller to ask for.
     pub(crate) fn verify_for_any(
         &self,
         token: &[u8],
@@ -503,6 +611,7 @@ impl Exchange {
         Stats {
             granted: self.counted.granted.load(Ordering::Relaxed),
             refused: self.counted.refused.load(Ordering::Relaxed),
+            limited: self.counted.limited.load(Ordering::Relaxed),
             replay: self.replay.stats(),
             people: state.directory.len(),
             policy_digest: state.policy.digest().to_owned(),
@@ -541,7 +650,11 @@ impl fmt::Debug for Exchange {
 
 impl<'a> Request<'a> {
     pub(crate) fn asked(&self) -> Asked<'a> {
-        Asked { resource: self.resource, scope: self.scope }
+        Asked {
+            resource: self.resource,
+            scope: self.scope,
+            authorization_details: self.authorization_details,
+        }
     }
 }
 
@@ -565,12 +678,18 @@ impl State {
         event: &Event<'_>,
         desk: &mut Desk,
     ) -> Result<Pending, Reason> {
-        let Desk { scope, json, jtis } = desk;
+        let Desk { scope, details, json, jtis } = desk;
         let (minter, now) = (&self.server.minter, event.at);
         grant.scopes.print_into(&grant.connector.scopes, scope);
+        details.clear();
+        if !grant.details.is_absent() {
+            grant.details.write(details);
+        }
         let mut buffer = [0; JtiSource::LENGTH];
         let jti = jtis.draw(key, &mut buffer)?;
-        let unsigned = minter.compose(grant, scope, now, jti, &[scope, grant.resource], json);
+        let before = [scope, &**grant.resource, details.as_str()];
+        let unsigned = minter.compose(grant, scope, now, jti, &before, json);
+        let [scope_length, resource_length, details_length] = before.map(str::len);
         let receipt = self
             .server
             .record
@@ -585,8 +704,12 @@ impl State {
             .map_err(|_| Reason::RecordUnavailable)?;
         Ok(Pending {
             unsigned,
-            scope_end: scope.len(),
-            resource_end: scope.len() + grant.resource.len(),
+            ends: Ends {
+                scope: scope_length,
+                resource: scope_length + resource_length,
+                details: scope_length + resource_length + details_length,
+            },
+            token_type: grant.assertion.bound_to.token_type(),
             server: Arc::clone(&self.server),
             receipt,
         })

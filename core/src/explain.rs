@@ -5,11 +5,11 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::assertion::{Plausible, Presented, TYP};
+use crate::assertion::{Presented, TYP};
 use crate::claims::{Claims, GroupsClaim};
 use crate::config::{Idp, State as ConnectorState};
-use crate::exchange::{Exchange, Request, Workspace, accept_claim, claim_of};
-use crate::grant::{Grant, groups_listed};
+use crate::exchange::{Exchange, Proven, Request, Workspace};
+use crate::grant::groups_listed;
 use crate::json_writer::JsonWriter;
 use crate::policy::{self, Connector};
 use crate::reason::{Check, Reason, Refusal};
@@ -94,8 +94,8 @@ pub struct Scopes {
 }
 
 impl Exchange {
-    /// Explains what [`exchange`](Self::exchange) would answer at `now`, in seconds since 1970. Spends nothing, records
-    /// nothing, and leaves the engine's time as it is.
+    /// Explains what [`exchange`](Self::exchange), which carries no proof of possession, would answer at `now`, in seconds
+    /// since 1970. Spends nothing, records nothing, and leaves the engine's time as it is.
     pub fn explain(&self, request: &Request<'_>, now: i64) -> Explanation {
         let now = self.peek(now);
         let state = self.load();
@@ -113,7 +113,9 @@ impl Exchange {
         };
         let claims = presented.claims();
         let view = View { state: &state, request, presented: &presented, claims, now };
-        match self.rehearse(&state, request, &presented, now) {
+        let foreseen =
+            self.rehearse(&state, request, Proven::default(), &presented, now, &mut Event::default());
+        match foreseen.map(|grant| grant.scopes.print(&grant.connector.scopes)) {
             Ok(scope) => {
                 let mut explanation = view.explanation(Ok(scope), None);
                 explanation.checks = checks(None, |check| view.detail(check));
@@ -133,23 +135,6 @@ impl Exchange {
                 explanation
             }
         }
-    }
-
-    /// The exchange without its effects: the scope that would be granted.
-    fn rehearse(
-        &self,
-        state: &State,
-        request: &Request<'_>,
-        presented: &Presented<'_>,
-        now: i64,
-    ) -> Result<String, Reason> {
-        let rules = state.rules(now, self.began);
-        let mut event = Event::default();
-        let plausible = Plausible::check(presented, request.client_id, &rules, &mut event)?;
-        let grant = Grant::decide(plausible.verify()?, request.asked(), state.book(), &mut event)?;
-        let claim = claim_of(&grant, rules.limits.leeway_s);
-        accept_claim(&grant, self.replay.seen(&claim.key, now))?;
-        Ok(grant.scopes.print(&grant.connector.scopes))
     }
 }
 
@@ -420,7 +405,9 @@ const fn general_remedy(reason: Reason) -> &'static str {
         Reason::SignatureInvalid => {
             "nothing helps a forged assertion; if it is not forged, load the IdP's present keys"
         }
-        Reason::ClientUnknown => "add the client to `[[clients]]`",
+        Reason::ClientUnknown => {
+            "add the client to `[[clients]]`, or its origin to `client_documents.origins`"
+        }
         Reason::ClientDisabled => "set `enabled = true` for the client",
         Reason::ClientIssuerNotAllowed => "add the IdP to the client's `idps`",
         Reason::ClientConnectorNotAllowed => "add the connector to the client's `connectors`",
@@ -432,10 +419,15 @@ const fn general_remedy(reason: Reason) -> &'static str {
             "let the groups come from a directory: `groups = { directory = true }` for the IdP"
         }
         Reason::Blocked => "lift the block",
-        Reason::TenantMismatch => "add the tenant to the IdP's `tenants`",
-        Reason::ProofRequired | Reason::ConnectorProofRequired => {
-            "present it with a DPoP proof at the token endpoint"
+        Reason::AuthorizationDetailsRequestMalformed | Reason::AuthorizationDetailsNotInAssertion => {
+            "ask for elements of the assertion's `authorization_details`, or for none"
         }
+        Reason::TenantMismatch => "add the tenant to the IdP's `tenants`",
+        Reason::ProofRequired => {
+            "present it at the token endpoint, with a DPoP proof by its key or over TLS with its certificate"
+        }
+        Reason::ConnectorProofRequired => "present it with a DPoP proof at the token endpoint",
+        Reason::CnfMethodUnknown => "have the IdP bind the assertion by `jkt` or `x5t#S256`, or not at all",
         Reason::ReplayUnavailable => "raise `replay.max_bytes`, or wait until entries expire",
         Reason::RecordUnavailable => "make room for the record",
         _ => "have the IdP issue an assertion as the specification has it",

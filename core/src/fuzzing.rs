@@ -8,6 +8,7 @@ use crate::claims::{Claims, GroupsClaim};
 use crate::json::{Document, Memory, PADDING, Parser, Value};
 use crate::json_writer::JsonWriter;
 use crate::jws::{Compact, Header};
+use crate::possession::Confirmation;
 use crate::reason::Reason;
 use crate::time::NumericDate;
 
@@ -68,6 +69,12 @@ fn read<R>(
     look(&document)
 }
 
+fn confirmation(found: Option<Confirmation>) -> Option<String> {
+    let mut out = JsonWriter::default();
+    found?.write(&mut out);
+    Some(out.into_string())
+}
+
 fn readings(claims: &Claims<'_, '_>) -> Readings {
     let required = |claim: Result<&str, Reason>| claim.map(|text| Some(text.to_owned()));
     let optional = |claim: Result<Option<&str>, Reason>| claim.map(|text| text.map(str::to_owned));
@@ -103,7 +110,7 @@ fn readings(claims: &Claims<'_, '_>) -> Readings {
         ("scope", claims.scope().map(|scope| scope.map(|scope| scope.as_str().to_owned()))),
         ("email", Ok(claims.email().map(str::to_owned))),
         ("act", claims.act(MAX_ACT_DEPTH).map(whole)),
-        ("cnf", Ok(claims.is_bound_to_a_key().then(String::new))),
+        ("cnf", claims.confirmation().map(confirmation)),
         ("authorization_details", claims.authorization_details().map(whole)),
         ("groups", groups(&["groups"])),
         ("roles.names", groups(&["roles", "names"])),

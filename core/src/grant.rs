@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use crate::assertion::Assertion;
-use crate::claims::details_type;
 use crate::config::{Combine, Idp, State};
+use crate::details::Details;
 use crate::directory::{Directory, Groups};
-use crate::json::Value;
 use crate::policy::{Connector, Matching, Policy, narrow};
 use crate::reason::Reason;
 use crate::record::Event;
@@ -20,6 +19,7 @@ pub(crate) struct Grant<'p, 's, 'i> {
     pub(crate) resource: &'s Arc<str>,
     pub(crate) connector: &'s Connector,
     pub(crate) scopes: ScopeSet,
+    pub(crate) details: Details<'p, 'i>,
     pub(crate) matching: Matching<'s, 'i>,
     _witness: Witness,
 }
@@ -32,6 +32,7 @@ struct Witness;
 pub(crate) struct Asked<'r> {
     pub(crate) resource: &'r [&'r str],
     pub(crate) scope: Option<&'r str>,
+    pub(crate) authorization_details: Option<&'r str>,
 }
 
 /// Where access is written down.
@@ -70,11 +71,11 @@ impl<'p, 's: 'i, 'i> Grant<'p, 's, 'i> {
             return Err(Reason::ClientConnectorNotAllowed);
         }
         let party =
-            Party { issuer, tenant, subject, client_id: &assertion.client.id, connector: &connector.id };
+            Party { issuer, tenant, subject, client_id: assertion.client_id, connector: &connector.id };
         if book.revoked.blocks(&party) {
             return Err(Reason::Blocked);
         }
-        if connector.require_dpop {
+        if connector.require_dpop && assertion.bound_to.key.is_none() {
             return Err(Reason::ConnectorProofRequired);
         }
         let claimed = connector.claimed(assertion.scope)?;
@@ -92,10 +93,8 @@ impl<'p, 's: 'i, 'i> Grant<'p, 's, 'i> {
             let unknown = from_claim.is_some() && assertion.groups.is_overage();
             return Err(if unknown { Reason::GroupsOverage } else { Reason::GroupRequired });
         }
-        let kinds = || {
-            let elements = assertion.authorization_details.and_then(Value::array);
-            elements.into_iter().flatten().filter_map(details_type)
-        };
+        let details = Details::choose(assertion.authorization_details, asked.authorization_details)?;
+        let kinds = || details.types();
         if !kinds().all(|kind| connector.allows_details(kind, issuer, tenant, groups())) {
             return Err(Reason::AuthorizationDetailsNotAllowed);
         }
@@ -126,7 +125,7 @@ impl<'p, 's: 'i, 'i> Grant<'p, 's, 'i> {
                 }
             }
         }
-        Ok(Self { assertion, resource, connector, scopes, matching, _witness: Witness })
+        Ok(Self { assertion, resource, connector, scopes, details, matching, _witness: Witness })
     }
 }
 

@@ -66,6 +66,20 @@ impl<'i, 'm> Document<'i, 'm> {
         parser: &mut Parser,
         home: &'m mut Memory,
     ) -> Result<Self, JsonError> {
+        let document = Self::read_any(text, length, parser, home)?;
+        match document.tape.0.first() {
+            Some(Node::Object { .. }) => Ok(document),
+            _ => Err(JsonError::Invalid),
+        }
+    }
+
+    /// The same, where the outermost value need not be an object.
+    pub(crate) fn read_any(
+        text: &'i mut [u8],
+        length: usize,
+        parser: &mut Parser,
+        home: &'m mut Memory,
+    ) -> Result<Self, JsonError> {
         let mut tape = Tape(std::mem::take(&mut home.0)).reset();
         let read = simd_json::fill_tape_padded(text, length, &mut parser.0, &mut tape);
         let document = Self { tape, home };
@@ -83,10 +97,12 @@ impl<'i, 'm> Document<'i, 'm> {
         Object(&self.tape.0)
     }
 
+    /// The document's outermost value.
+    pub(crate) fn value(&self) -> Value<'_, 'i> {
+        Value(&self.tape.0)
+    }
+
     fn check(&self) -> Result<(), JsonError> {
-        if !matches!(self.tape.0.first(), Some(Node::Object { .. })) {
-            return Err(JsonError::Invalid);
-        }
         for (at, node) in self.tape.0.iter().enumerate() {
             if let Node::Object { len, .. } = node {
                 if *len > MAX_MEMBERS {
@@ -227,6 +243,35 @@ impl<'t, 'i> Value<'t, 'i> {
         }
     }
 
+    /// Whether both mean the same: members in any order, strings to the byte once unescaped, numbers as they are held. An
+    /// integer never equals a fraction, and zero not minus zero: what could be taken for different is.
+    pub(crate) fn equals(self, other: Value<'_, '_>) -> bool {
+        match (self.0.first(), other.0.first()) {
+            (Some(Node::Object { len: ours, .. }), Some(Node::Object { len: theirs, .. })) => {
+                ours == theirs && sorted(self).zip(sorted(other)).all(|(a, b)| a.0 == b.0 && a.1.equals(b.1))
+            }
+            (Some(Node::Array { len: ours, .. }), Some(Node::Array { len: theirs, .. })) => {
+                let pairs = self.array().into_iter().flatten().zip(other.array().into_iter().flatten());
+                ours == theirs && pairs.into_iter().all(|(a, b)| a.equals(b))
+            }
+            (Some(Node::String(ours)), Some(Node::String(theirs))) => ours == theirs,
+            (Some(Node::Static(StaticNode::F64(ours))), Some(Node::Static(StaticNode::F64(theirs)))) => {
+                ours.to_bits() == theirs.to_bits()
+            }
+            (Some(Node::Static(StaticNode::Bool(ours))), Some(Node::Static(StaticNode::Bool(theirs)))) => {
+                ours == theirs
+            }
+            (Some(Node::Static(StaticNode::Null)), Some(Node::Static(StaticNode::Null))) => true,
+            (Some(Node::Static(StaticNode::I64(ours))), Some(Node::Static(StaticNode::I64(theirs)))) => {
+                ours == theirs
+            }
+            (Some(Node::Static(StaticNode::U64(ours))), Some(Node::Static(StaticNode::U64(theirs)))) => {
+                ours == theirs
+            }
+            _ => false,
+        }
+    }
+
     /// Writes the value, as JSON text of the same meaning.
     pub(crate) fn write(self, out: &mut JsonWriter) {
         match self.0.first() {
@@ -257,6 +302,13 @@ impl<'t, 'i> Value<'t, 'i> {
             [] => &[],
         }
     }
+}
+
+/// The members of an object, by name.
+fn sorted<'t, 'i>(object: Value<'t, 'i>) -> impl Iterator<Item = (&'i str, Value<'t, 'i>)> {
+    let mut members: Vec<_> = Object(object.0).members().collect();
+    members.sort_unstable_by_key(|(name, _)| *name);
+    members.into_iter()
 }
 
 #[cfg(test)]
@@ -337,6 +389,46 @@ mod tests {
         }
         many.push('}');
         assert!(read(many.as_bytes()).is_ok());
+    }
+
+    fn equal(one: &str, other: &str) -> bool {
+        let padded = |text: &str| [text.as_bytes(), &[0; PADDING]].concat();
+        let (mut ours, mut theirs, mut parser) = (padded(one), padded(other), Parser::default());
+        let (mut memory, mut memory_too) = (Memory::default(), Memory::default());
+        let ours = Document::read_any(&mut ours, one.len(), &mut parser, &mut memory).unwrap();
+        let theirs = Document::read_any(&mut theirs, other.len(), &mut parser, &mut memory_too).unwrap();
+        assert_eq!(ours.value().equals(theirs.value()), theirs.value().equals(ours.value()));
+        ours.value().equals(theirs.value())
+    }
+
+    #[test]
+    fn equal_values_mean_the_same() {
+        for (one, other) in [
+            ("null", " null "),
+            ("true", "true"),
+            ("[1,-2,18446744073709551615,1.5]", "[1,-2,18446744073709551615,15e-1]"),
+            (r#"{"a":{"b":1,"c":[]},"d":"\u0041"}"#, r#"{"d":"A","a":{"c":[],"b":1}}"#),
+        ] {
+            assert!(equal(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("null", "false"),
+            ("true", "false"),
+            ("0", "null"),
+            ("1", "1.0"),
+            ("0.0", "-0.0"),
+            ("1", "\"1\""),
+            ("[]", "{}"),
+            ("[1,2]", "[2,1]"),
+            ("[1]", "[1,1]"),
+            (r#"{"a":1}"#, r#"{"a":1,"b":1}"#),
+            (r#"{"a":1,"c":1}"#, r#"{"a":1,"b":1}"#),
+            (r#"{"a":{"b":1}}"#, r#"{"a":{"b":2}}"#),
+            (r#""a""#, r#""A""#),
+            ("9007199254740993", "9007199254740992"),
+        ] {
+            assert!(!equal(one, other), "{one} {other}");
+        }
     }
 
     #[test]

@@ -23,6 +23,12 @@ impl JsonWriter {
         written.strip_suffix(b",").unwrap_or(written)
     }
 
+    /// What was written: one value, or nothing.
+    pub(crate) fn as_str(&self) -> &str {
+        // Only whole strings and ASCII were written.
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
     /// What was written: one value.
     pub(crate) fn into_string(mut self) -> String {
         self.buffer.truncate(self.as_bytes().len());

@@ -192,9 +192,8 @@ impl<'a> Jwk<'a> {
         SigningKey::new(algorithm, kid.as_ref().map(|kid| kid.as_str()), public, private)
     }
 
-    /// The thumbprint of a public key (RFC 7638 section 3).
-    #[cfg(test)]
-    pub(crate) fn thumbprint(&self) -> Result<String, KeyProblem> {
+    /// The SHA-256 thumbprint of a public key (RFC 7638 section 3). Whatever else the JWK says, one key has one.
+    pub(crate) fn thumbprint(&self) -> Result<[u8; 32], KeyProblem> {
         let key_type = self.public_key_type()?;
         let members = self.octets(key_type.public_members())?;
         Ok(thumbprint(key_type, named(key_type.public_members(), &members)))
@@ -281,11 +280,11 @@ pub(crate) fn named<'k>(
     names.iter().copied().zip(members.iter().map(|octets| octets.as_slice()))
 }
 
-/// The SHA-256 thumbprint of a key (RFC 7638 section 3) in base64url: of its public members, or of a secret's `k`.
+/// The SHA-256 thumbprint of a key (RFC 7638 section 3): of its public members, or of a secret's `k`.
 pub(crate) fn thumbprint<'k>(
     key_type: KeyType,
     members: impl Iterator<Item = (&'static str, &'k [u8])>,
-) -> String {
+) -> [u8; 32] {
     let mut required: Vec<(&str, Zeroizing<String>)> =
         members.map(|(name, octets)| (name, Zeroizing::new(base64url::encode(octets)))).collect();
     required.push(("kty", Zeroizing::new(key_type.kty().to_owned())));
@@ -302,7 +301,7 @@ pub(crate) fn thumbprint<'k>(
         parts.push(value.as_bytes());
     }
     parts.push(b"\"}");
-    base64url::encode(&crypto::sha256(&parts))
+    crypto::sha256(&parts)
 }
 
 /// A JSON object whose values are still text.
@@ -382,6 +381,10 @@ pub(crate) mod examples {
         "n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
         "e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#;
 
+    /// RFC 9449 section 4.1.
+    pub(crate) const DPOP: &str = r#"{"kty":"EC","x":"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs",
+        "y":"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA","crv":"P-256"}"#;
+
     /// `text` with some members changed, or taken out where the new value is `null`.
     pub(crate) fn edited(text: &str, edits: &[(&str, serde_json::Value)]) -> String {
         let mut jwk: serde_json::Value = serde_json::from_str(text).unwrap();
@@ -406,7 +409,7 @@ pub(crate) mod examples {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::examples::{ED25519, ES256, ES512, HS256, RS256, RSA_PUBLIC, edited, public};
+    use super::examples::{DPOP, ED25519, ES256, ES512, HS256, RS256, RSA_PUBLIC, edited, public};
     use super::*;
 
     fn verifying_key(text: &str, allowed: &[Algorithm]) -> Result<VerifyingKey, KeyProblem> {
@@ -603,9 +606,10 @@ mod tests {
         for (text, expected) in [
             (RSA_PUBLIC, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"), // RFC 7638 section 3.1
             (&public(ED25519), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"), // RFC 8037 appendix A.3
+            (DPOP, "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"),       // RFC 9449 section 6.1
         ] {
             let jwk = Jwk::parse(text.as_bytes()).unwrap();
-            assert_eq!(jwk.thumbprint().as_deref(), Ok(expected));
+            assert_eq!(jwk.thumbprint().map(|digest| base64url::encode(&digest)).as_deref(), Ok(expected));
         }
         let jwk = Jwk::parse(ES256.as_bytes()).unwrap();
         assert_eq!(jwk.thumbprint(), Err(KeyProblem::Private));

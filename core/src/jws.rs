@@ -1,10 +1,11 @@
 //! JWS compact form (RFC 7515 sections 3.1, 4.1 and 7.1): three parts, and the members of the header that are read.
 //!
 //! `alg`, `typ` and `kid` are all that is obeyed. `crit`, `b64`, `jwk`, `jku`, `x5u` and `x5c` would change what a
-//! signature covers or where its key comes from, so their presence is a refusal; any other member is ignored.
+//! signature covers or where its key comes from, so their presence is a refusal; any other member is ignored. One kind of
+//! token brings its key, a DPoP proof (RFC 9449 section 4.2), and has a reading of its own.
 
 use crate::alg::Algorithm;
-use crate::json::{Document, JsonError};
+use crate::json::{Document, JsonError, Value};
 use crate::reason::Reason;
 
 /// Members whose presence refuses the header.
@@ -56,13 +57,33 @@ impl<'i> Header<'i> {
         document: &Document<'i, '_>,
         is_typ: impl FnOnce(Option<&str>) -> bool,
     ) -> Result<Self, Reason> {
+        Self::scan(document, is_typ, None)
+    }
+
+    /// The same of a token that brings its own key: the header, and its `jwk`, which must be there. For DPoP proofs alone.
+    pub(crate) fn read_with_key<'t>(
+        document: &'t Document<'i, '_>,
+        is_typ: impl FnOnce(Option<&str>) -> bool,
+    ) -> Result<(Self, Value<'t, 'i>), Reason> {
+        let mut jwk = None;
+        let header = Self::scan(document, is_typ, Some(&mut jwk))?;
+        Ok((header, jwk.ok_or(Reason::HeaderNotAllowed)?))
+    }
+
+    /// `jwk` is where that member goes; without a place, it is never obeyed.
+    fn scan<'t>(
+        document: &'t Document<'i, '_>,
+        is_typ: impl FnOnce(Option<&str>) -> bool,
+        mut jwk: Option<&mut Option<Value<'t, 'i>>>,
+    ) -> Result<Self, Reason> {
         let (mut alg, mut kid, mut typ) = (None, None, None);
         for (name, value) in document.object().members() {
-            match name {
-                "alg" => alg = Some(value.string().ok_or(Reason::HeaderNotAllowed)?),
+            match (name, &mut jwk) {
+                ("alg", _) => alg = Some(value.string().ok_or(Reason::HeaderNotAllowed)?),
                 // Of the wrong type it is present, and no type that anybody asks for.
-                "typ" => typ = Some(value.string().unwrap_or_default()),
-                "kid" => kid = Some(value.string().ok_or(Reason::HeaderNotAllowed)?),
+                ("typ", _) => typ = Some(value.string().unwrap_or_default()),
+                ("kid", _) => kid = Some(value.string().ok_or(Reason::HeaderNotAllowed)?),
+                ("jwk", Some(place)) => **place = Some(value),
                 _ if NEVER_OBEYED.contains(&name) => return Err(Reason::HeaderNotAllowed),
                 _ => {}
             }
@@ -138,5 +159,24 @@ mod tests {
             assert_eq!(header(&text), Err(Reason::AlgNotAllowed), "{alg}");
         }
         assert_eq!(header(r#"{"typ":"oauth-id-jag+jwt"}"#), Err(Reason::AlgNotAllowed));
+    }
+
+    #[test]
+    fn a_key_is_taken_only_where_it_belongs() {
+        let read = |text: &str| {
+            let mut buffer = [text.as_bytes(), &[0; PADDING]].concat();
+            let (mut parser, mut memory) = (Parser::default(), Memory::default());
+            let document = Document::read(&mut buffer, text.len(), &mut parser, &mut memory)?;
+            let (header, jwk) = Header::read_with_key(&document, |typ| typ == Some("dpop+jwt"))?;
+            Ok::<_, Reason>((header.alg, jwk.object().is_some()))
+        };
+        assert_eq!(read(r#"{"typ":"dpop+jwt","alg":"ES256","jwk":{}}"#), Ok((Algorithm::ES256, true)));
+        assert_eq!(read(r#"{"typ":"dpop+jwt","alg":"ES256","jwk":1}"#), Ok((Algorithm::ES256, false)));
+        assert_eq!(read(r#"{"typ":"dpop+jwt","alg":"ES256"}"#), Err(Reason::HeaderNotAllowed));
+        assert_eq!(read(r#"{"typ":"JWT","alg":"ES256","jwk":{}}"#), Err(Reason::TypInvalid));
+        for member in NEVER_OBEYED.iter().filter(|name| **name != "jwk") {
+            let text = format!(r#"{{"{member}":true,"typ":"dpop+jwt","alg":"ES256","jwk":{{}}}}"#);
+            assert_eq!(read(&text), Err(Reason::HeaderNotAllowed), "{member}");
+        }
     }
 }

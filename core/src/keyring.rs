@@ -45,6 +45,11 @@ impl Keyring {
         Some(Trusted { idp: self.idps.get(at)?, keys: self.keys.get(at)?.as_deref() })
     }
 
+    /// Whether any IdP is trusted at all. If not, the grant is not served here.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.idps.iter().any(|idp| idp.enabled)
+    }
+
     /// Every IdP, in the order of the configuration.
     pub(crate) fn idps(&self) -> impl Iterator<Item = &Idp> {
         self.idps.iter()

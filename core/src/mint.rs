@@ -66,7 +66,7 @@ impl Minter {
             json.member("iss", &self.issuer);
             json.member("sub", assertion.subject);
             json.member("aud", grant.resource);
-            json.member("client_id", &assertion.client.id);
+            json.member("client_id", assertion.client_id);
             json.member("scope", scope);
             json.number("iat", now);
             json.number("exp", now.saturating_add(self.ttl_s));
@@ -96,9 +96,13 @@ impl Minter {
                 json.name("act");
                 act.write(json);
             }
-            if let Some(details) = assertion.authorization_details {
+            if !grant.details.is_absent() {
                 json.name("authorization_details");
-                details.write(json);
+                grant.details.write(json);
+            }
+            if !assertion.bound_to.is_nothing() {
+                json.name("cnf");
+                assertion.bound_to.write(json);
             }
         });
         Unsigned::new(before, &self.header, json.as_bytes(), &self.key)

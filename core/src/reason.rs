@@ -1,7 +1,7 @@
 //! Every refusal, in one table: slug, the check that refuses, OAuth error code, and the text that the client may read.
 //!
 //! The slug is for logs, metrics and tests; it is stable and never leaves the server. The client gets the OAuth code
-//! (RFC 6749 section 5.2, RFC 8707 section 2, RFC 6750 section 3.1) and a generic sentence, and never learns which
+//! (RFC 6749 section 5.2, RFC 8707 section 2, RFC 6750 section 3.1, RFC 9449) and a generic sentence, and never learns which
 //! check failed. Reasons are an enumeration and never carry input text, so nothing that an attacker wrote is echoed.
 
 use std::fmt;
@@ -26,10 +26,19 @@ pub enum OAuthError {
     InvalidScope,
     /// The requested resource is not to be had with this assertion (RFC 8707 section 2): 400.
     InvalidTarget,
+    /// The requested `authorization_details` are malformed or not to be had with this assertion (RFC 9396 section 5): 400.
+    InvalidAuthorizationDetails,
+    /// The proof of possession is not acceptable (RFC 9449 sections 5 and 7.1): 400, and 401 at a resource.
+    InvalidDpopProof,
+    /// The proof of possession lacks a nonce of ours (RFC 9449 sections 8 and 9): 400, and 401 at a resource.
+    UseDpopNonce,
     /// An access token is not valid here (RFC 6750 section 3.1): 401.
     InvalidToken,
     /// A store, a key set or the record cannot answer; try again: 503.
     TemporarilyUnavailable,
+    /// This peer or this client has failed too often; try again later (RFC 6585 section 4): 429. No RFC has a code for it
+    /// at the token endpoint; it reads `temporarily_unavailable`, which clients know as one to try again after.
+    TooManyRequests,
 }
 
 impl OAuthError {
@@ -44,16 +53,20 @@ impl OAuthError {
             Self::AccessDenied => "access_denied",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::InvalidAuthorizationDetails => "invalid_authorization_details",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
             Self::InvalidToken => "invalid_token",
-            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::TemporarilyUnavailable | Self::TooManyRequests => "temporarily_unavailable",
         }
     }
 
-    /// The HTTP status that goes with the code.
+    /// The HTTP status that goes with the code, at the token endpoint.
     pub const fn http_status(self) -> u16 {
         match self {
             Self::InvalidClient | Self::InvalidToken => 401,
             Self::TemporarilyUnavailable => 503,
+            Self::TooManyRequests => 429,
             _ => 400,
         }
     }
@@ -69,8 +82,12 @@ impl OAuthError {
             Self::AccessDenied => "access is not granted by policy",
             Self::InvalidScope => "the requested scope is not available",
             Self::InvalidTarget => "the requested resource is not available",
+            Self::InvalidAuthorizationDetails => "the requested authorization details are not available",
+            Self::InvalidDpopProof => "the proof of possession is not acceptable",
+            Self::UseDpopNonce => "the proof of possession needs the nonce that comes with this answer",
             Self::InvalidToken => "the access token is not valid",
             Self::TemporarilyUnavailable => "temporarily unavailable, try again",
+            Self::TooManyRequests => "too many requests, try again later",
         }
     }
 }
@@ -89,6 +106,8 @@ pub enum Check {
     Request,
     /// The client's own proof (RFC 6749 section 2.3).
     ClientAuth,
+    /// The proof of possession of a key (RFC 9449 section 4.3), but for its single use.
+    Possession,
     /// Size, three parts, base64url, JSON (RFC 7515 section 3.1, RFC 8259).
     Form,
     /// `typ`, `alg`, and the header members that are never obeyed (RFC 7515 section 4.1, RFC 8725).
@@ -115,7 +134,7 @@ pub enum Check {
     Groups,
     /// The scopes that remain.
     Scope,
-    /// The `jti` was not used before.
+    /// The `jti` was not used before, nor that of the proof of possession.
     SingleUse,
     /// The record took the exchange.
     Record,
@@ -151,6 +170,7 @@ impl Check {
         match self {
             Self::Request => "request",
             Self::ClientAuth => "client authentication",
+            Self::Possession => "possession",
             Self::Form => "form",
             Self::Header => "header",
             Self::Issuer => "issuer",
@@ -219,22 +239,20 @@ reasons! {
     ContentTypeInvalid = "content_type_invalid", Request, InvalidRequest;
     /// a header that may come once came twice
     HeaderRepeated = "header_repeated", Request, InvalidRequest;
-    /// a proof of possession came with the request, and proofs are not taken here
-    ProofNotSupported = "proof_not_supported", Request, InvalidRequest;
     /// the body is not a form in UTF-8, or has too many parameters
     FormMalformed = "form_malformed", Request, InvalidRequest;
     /// a parameter other than `resource` came twice
     ParameterRepeated = "parameter_repeated", Request, InvalidRequest;
     /// `grant_type` is missing
     GrantTypeMissing = "grant_type_missing", Request, InvalidRequest;
-    /// `grant_type` is not the one for JWTs (RFC 7523)
+    /// `grant_type` is not the one for JWTs (RFC 7523), or no IdP is switched on
     GrantTypeUnsupported = "grant_type_unsupported", Request, UnsupportedGrantType;
+    /// `grant_type` is the one for JWTs with a proof of possession, and there is no `DPoP` header
+    DpopMissing = "dpop_missing", Request, InvalidDpopProof;
     /// `assertion` is missing
     AssertionMissing = "assertion_missing", Request, InvalidRequest;
     /// `token` is missing
     TokenMissing = "token_missing", Request, InvalidRequest;
-    /// the request asks for `authorization_details` of its own
-    AuthorizationDetailsRequested = "authorization_details_requested", Request, InvalidRequest;
     /// the client proves itself in two ways at once
     ClientAuthAmbiguous = "client_auth_ambiguous", ClientAuth, InvalidRequest;
     /// the request names two clients
@@ -257,14 +275,47 @@ reasons! {
     ClientAssertionSignature = "client_assertion_signature", ClientAuth, InvalidClient;
     /// the client assertion was used before
     ClientAssertionReplayed = "client_assertion_replayed", ClientAuth, InvalidClient;
+    /// there is no document at the URL that is the client's `client_id`
+    ClientDocumentMissing = "client_document_missing", ClientAuth, InvalidClient;
+    /// the client's document names another client, does not list the grant type, or has no keys that can be used
+    ClientDocumentInvalid = "client_document_invalid", ClientAuth, InvalidClient;
+    /// the client's document names no way of authentication, or one that `client_documents.auth` does not list
+    ClientDocumentMethodNotAllowed = "client_document_method_not_allowed", ClientAuth, InvalidClient;
+    /// the client's document is not to be had at present
+    ClientDocumentUnavailable = "client_document_unavailable", ClientAuth, TemporarilyUnavailable;
     /// the client's keys are not to be had at present
     ClientKeysUnavailable = "client_keys_unavailable", ClientAuth, TemporarilyUnavailable;
     /// the single-use store cannot answer for a client assertion
     ClientReplayUnavailable = "client_replay_unavailable", ClientAuth, TemporarilyUnavailable;
     /// the connection has no client certificate
     ClientCertificateMissing = "client_certificate_missing", ClientAuth, InvalidClient;
-    /// the client certificate is not the one that is written down
+    /// the client certificate is not one X.509 certificate in DER of at most 16 KiB
+    ClientCertificateMalformed = "client_certificate_malformed", ClientAuth, InvalidClient;
+    /// the client certificate, or the name in it, is not the one that is written down
     ClientCertificateUnknown = "client_certificate_unknown", ClientAuth, InvalidClient;
+    /// this peer has failed to prove this client, or any, too often within a minute (`limits.auth_failures_per_minute`,
+    /// `limits.auth_failures_per_minute_per_peer`)
+    TooManyFailures = "too_many_failures", ClientAuth, TooManyRequests;
+    /// the client was refused too often within a minute (`limits.refusals_per_minute`), and this request was refused, too
+    TooManyRefusals = "too_many_refusals", ClientAuth, TooManyRequests;
+    /// the DPoP proof is too long, or not a JWT with `jti`, `htm`, `htu` and `iat`
+    DpopMalformed = "dpop_malformed", Possession, InvalidDpopProof;
+    /// the DPoP proof's header lacks `typ` `dpop+jwt`, an asymmetric `alg` or `jwk`, or has a member that is never obeyed
+    DpopHeaderInvalid = "dpop_header_invalid", Possession, InvalidDpopProof;
+    /// the DPoP proof's `htm` is not the method of the request
+    DpopMethodMismatch = "dpop_method_mismatch", Possession, InvalidDpopProof;
+    /// the DPoP proof's `htu` is not the URL of the request
+    DpopUrlMismatch = "dpop_url_mismatch", Possession, InvalidDpopProof;
+    /// the DPoP proof was made too long ago, before the single-use memory began, or in the future
+    DpopTimeInvalid = "dpop_time_invalid", Possession, InvalidDpopProof;
+    /// the DPoP proof's `ath` is not the digest of the access token
+    DpopTokenMismatch = "dpop_token_mismatch", Possession, InvalidDpopProof;
+    /// the DPoP proof has no nonce of ours, or one that is too old
+    DpopNonceRequired = "dpop_nonce_required", Possession, UseDpopNonce;
+    /// the DPoP proof's `jwk` is not a public key for its `alg`, or one that is too weak
+    DpopKeyInvalid = "dpop_key_invalid", Possession, InvalidDpopProof;
+    /// the DPoP proof is not signed by the key in it
+    DpopSignatureInvalid = "dpop_signature_invalid", Possession, InvalidDpopProof;
     /// the assertion is longer than `limits.max_assertion_bytes`
     AssertionTooLarge = "assertion_too_large", Form, InvalidGrant;
     /// the assertion is not three parts separated by dots
@@ -335,8 +386,14 @@ reasons! {
     ActMalformed = "act_malformed", Claims, InvalidGrant;
     /// `act` is nested deeper than `limits.max_act_depth`
     ActTooDeep = "act_too_deep", Claims, InvalidGrant;
-    /// the assertion asks for a proof of possession and none was given, or its method is unknown
+    /// `cnf` is not an object, has no method, or a value that is no SHA-256 in base64url
+    CnfMalformed = "cnf_malformed", Claims, InvalidGrant;
+    /// `cnf` has a method other than `jkt` and `x5t#S256`
+    CnfMethodUnknown = "cnf_method_unknown", Claims, InvalidGrant;
+    /// the assertion is bound to a key or a certificate, and none was shown
     ProofRequired = "proof_required", Claims, InvalidGrant;
+    /// the assertion is bound to another key or certificate than the one that was shown
+    ProofMismatch = "proof_mismatch", Claims, InvalidGrant;
     /// `authorization_details` is not an array of objects with a `type`
     AuthorizationDetailsMalformed = "authorization_details_malformed", Claims, InvalidGrant;
     /// `scope` is present but null, empty, not a string or off-grammar, or `scp` stands in its place
@@ -391,6 +448,10 @@ reasons! {
     GroupsOverage = "groups_overage", Groups, AccessDenied;
     /// no grant of this connector names the person or one of their groups
     GroupRequired = "group_required", Groups, AccessDenied;
+    /// the request's `authorization_details` is not an array of 1 to 64 objects with a `type`, or is too long
+    AuthorizationDetailsRequestMalformed = "authorization_details_request_malformed", Scope, InvalidAuthorizationDetails;
+    /// an element of the request's `authorization_details` equals none of the assertion's
+    AuthorizationDetailsNotInAssertion = "authorization_details_not_in_assertion", Scope, InvalidAuthorizationDetails;
     /// `authorization_details` has a type that no matching grant allows
     AuthorizationDetailsNotAllowed = "authorization_details_not_allowed", Scope, InvalidGrant;
     /// the matching grants give none of the scopes that the assertion carries
@@ -401,6 +462,8 @@ reasons! {
     ScopeNotAvailable = "scope_not_available", Scope, InvalidScope;
     /// the assertion was used before
     Replayed = "replayed", SingleUse, InvalidGrant;
+    /// the DPoP proof was used before
+    DpopReplayed = "dpop_replayed", SingleUse, InvalidDpopProof;
     /// the single-use store is full or cannot answer
     ReplayUnavailable = "replay_unavailable", SingleUse, TemporarilyUnavailable;
     /// the record did not take the exchange
@@ -419,8 +482,12 @@ reasons! {
     TokenExpired = "token_expired", Token, InvalidToken;
     /// the access token, its person, client, connector or issuer was revoked
     TokenRevoked = "token_revoked", Token, InvalidToken;
+    /// the access token is bound to a certificate, and the connection has none or another
+    TokenCertificateMismatch = "token_certificate_mismatch", Token, InvalidToken;
     /// the access token is bound to a key, and no proof was given
     TokenProofRequired = "token_proof_required", Token, InvalidToken;
+    /// a proof came, and the access token is bound to another key or to none
+    TokenProofMismatch = "token_proof_mismatch", Token, InvalidToken;
     /// the policy of today gives this token nothing any more
     TokenNoLongerGranted = "token_no_longer_granted", Token, InvalidToken;
     /// the access token that is to be revoked was issued to another client
@@ -439,11 +506,24 @@ impl fmt::Display for Reason {
 pub struct Refusal {
     reason: Reason,
     oauth_error: OAuthError,
+    /// Seconds until trying again helps, for [`OAuthError::TooManyRequests`].
+    wait_s: u32,
+    at_resource: bool,
 }
 
 impl Refusal {
     pub(crate) const fn new(reason: Reason, oauth_error: OAuthError) -> Self {
-        Self { reason, oauth_error }
+        Self { reason, oauth_error, wait_s: 1, at_resource: false }
+    }
+
+    /// The same, where it is known when trying again helps.
+    pub(crate) const fn until(self, wait_s: u32) -> Self {
+        Self { wait_s, ..self }
+    }
+
+    /// The same as the answer of a resource, which has other statuses for proofs of possession.
+    pub(crate) const fn at_resource(self) -> Self {
+        Self { at_resource: true, ..self }
     }
 
     /// Why.
@@ -463,7 +543,10 @@ impl Refusal {
 
     /// The HTTP status for the client.
     pub const fn http_status(self) -> u16 {
-        self.oauth_error.http_status()
+        match self.oauth_error {
+            OAuthError::InvalidDpopProof | OAuthError::UseDpopNonce if self.at_resource => 401,
+            code => code.http_status(),
+        }
     }
 
     /// The `error_description` for the client.
@@ -475,6 +558,7 @@ impl Refusal {
     pub const fn retry_after_s(self) -> Option<u32> {
         match self.oauth_error {
             OAuthError::TemporarilyUnavailable => Some(1),
+            OAuthError::TooManyRequests => Some(self.wait_s),
             _ => None,
         }
     }
@@ -515,7 +599,7 @@ mod tests {
             let refusal = Refusal::from(*reason);
             assert_eq!(refusal.description(), reason.oauth_error().description());
             assert!(refusal.description().bytes().all(|b| (0x20..0x7f).contains(&b)));
-            assert_eq!(refusal.retry_after_s().is_some(), refusal.http_status() == 503);
+            assert_eq!(refusal.retry_after_s().is_some(), matches!(refusal.http_status(), 429 | 503));
         }
     }
 

@@ -90,7 +90,8 @@ pub trait ReplayStore: Send + Sync {
     /// is answered `Unavailable` may or may not be held. `now` is Unix seconds and never runs backwards.
     fn claim(&self, claims: &[Claim], now: i64, out: &mut [Claimed]);
 
-    /// What a claim of `key` would be answered, without claiming it: for explanations only, never for a decision.
+    /// What a claim of `key` would be answered, without claiming it: for explanations, and to refuse early. Never a reason to
+    /// accept.
     fn seen(&self, key: &ReplayKey, now: i64) -> Claimed;
 
     /// How full the store is.

@@ -45,6 +45,8 @@ pub(crate) struct Server {
     pub(crate) limits: Limits,
     pub(crate) compat: Compat,
     pub(crate) refuses_older: bool,
+    /// Whether DPoP proofs must have a nonce of ours.
+    pub(crate) dpop_nonce: bool,
     pub(crate) keys: OwnKeys,
     /// Whether they were made at start and are kept nowhere.
     ephemeral: bool,
@@ -77,7 +79,7 @@ impl State {
         Ok(Self {
             generation: 1,
             reading: 1,
-            clients: Arc::new(Clients::new(config.clients)),
+            clients: Arc::new(Clients::new(config.clients, config.documented)),
             keyring: Keyring::new(config.idps),
             directory: Arc::new(config.directory.unwrap_or_else(Directory::empty)),
             policy: Arc::new(policy),
@@ -91,6 +93,7 @@ impl State {
                 limits: config.limits,
                 compat: config.compat,
                 refuses_older: config.replay.cold_start == ColdStart::RefuseOlder,
+                dpop_nonce: config.dpop.nonce,
                 keys,
                 ephemeral: tokens.ephemeral,
                 minter,

@@ -41,6 +41,7 @@ pub fn batch_equals_single(data: &[u8]) {
             client_id: [CLIENT, CLIENT, CLIENT, "other", "nobody"][usize::from(byte[1] & 7) % 5],
             resource: [&[] as &[&str], &[], &[RESOURCE], &["x"]][usize::from(byte[1] >> 3 & 3)],
             scope: [None, None, Some("chat.read"), Some("chat.write")][usize::from(byte[1] >> 5 & 3)],
+            authorization_details: None,
         })
         .collect();
     let fresh = || engine().build().expect("an engine");

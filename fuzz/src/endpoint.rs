@@ -38,6 +38,7 @@ pub fn endpoint(data: &[u8]) {
         headers: &bytes,
         body: body.as_bytes(),
         client_certificate: data.get(..20),
+        peer: None,
     });
     assert!(matches!(response.status(), 200 | 400 | 401 | 405 | 413), "{}", response.status());
     assert_eq!(response.header("cache-control"), Some("no-store"));

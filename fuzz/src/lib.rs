@@ -5,6 +5,7 @@
 //! and `regressions/` without it.
 
 mod batch;
+mod dpop;
 mod endpoint;
 mod exchange;
 mod parsers;
@@ -14,6 +15,7 @@ mod tree;
 mod world;
 
 pub use batch::batch_equals_single;
+pub use dpop::dpop;
 pub use endpoint::endpoint;
 pub use exchange::{exchange, never_forged, verify_roundtrip};
 pub use parsers::{config, directory, jwk, jwks};
@@ -24,13 +26,14 @@ pub use tokens::{claims, jws};
 pub type Target = fn(&[u8]);
 
 /// Every target, by name.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("jws", jws),
     ("claims", claims),
     ("exchange", exchange),
     ("never_forged", never_forged),
     ("batch_equals_single", batch_equals_single),
     ("endpoint", endpoint),
+    ("dpop", dpop),
     ("config", config),
     ("jwks", jwks),
     ("directory", directory),

@@ -31,6 +31,7 @@ issuer = "https://auth.chat.example/"
 tokens.keys = ["token.jwk"]
 [limits]
 leeway_s = 30
+refusals_per_minute = "off" # the clock stands, so nothing would be refilled
 [replay]
 max_bytes = "1 MiB"
 cold_start = "accept"

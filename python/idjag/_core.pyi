@@ -1,6 +1,6 @@
 """The native half of the package. Import `idjag`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Final, TypedDict, final
 
@@ -30,6 +30,7 @@ class _ReplayStats(TypedDict):
 class _Stats(TypedDict):
     granted: int
     refused: int
+    limited: int
     people: int
     policy_digest: str
     generation: int
@@ -44,6 +45,7 @@ class Request:
         client_id: The client, authenticated by the caller.
         resource: What it asks for a token for; one, several, or not asked.
         scopes: The scopes that it asks for; `None`, none and `[""]` are not asked.
+        authorization_details: What it asks for of the assertion's (RFC 9396), as such or as JSON text.
     """
 
     def __new__(
@@ -53,6 +55,7 @@ class Request:
         client_id: str,
         resource: str | Iterable[str] | None = None,
         scopes: Iterable[str] | None = None,
+        authorization_details: str | Sequence[Mapping[str, Any]] | None = None,
     ) -> Request: ...
     @property
     def client_id(self) -> str:
@@ -67,7 +70,7 @@ class IssuedToken:
         """The token. A secret."""
     @property
     def token_type(self) -> str:
-        """`Bearer`."""
+        """`Bearer`, or `DPoP` where it is bound to a key."""
     @property
     def expires_in(self) -> int:
         """Seconds until it expires."""
@@ -77,6 +80,9 @@ class IssuedToken:
     @property
     def resource(self) -> str:
         """The one resource that it is for."""
+    @property
+    def authorization_details(self) -> list[dict[str, Any]] | None:
+        """What was granted of the assertion's, where it has some (RFC 9396 section 7)."""
 
 @final
 class VerifiedToken:
@@ -118,6 +124,12 @@ class VerifiedToken:
     @property
     def act(self) -> dict[str, Any] | None:
         """Who acts for the person, nested as the IdP wrote it."""
+    @property
+    def cnf(self) -> dict[str, Any] | None:
+        """The key or certificate that the token is bound to (RFC 7800)."""
+    @property
+    def authorization_details(self) -> list[dict[str, Any]] | None:
+        """What the token carries of them (RFC 9396)."""
     @property
     def claims(self) -> dict[str, Any]:
         """All claims, as the token was minted."""
@@ -190,6 +202,7 @@ class Exchange:
         client_id: str,
         resource: str | Iterable[str] | None = None,
         scopes: Iterable[str] | None = None,
+        authorization_details: str | Sequence[Mapping[str, Any]] | None = None,
     ) -> IssuedToken:
         """Exchanges an ID-JAG for an access token.
 
@@ -198,6 +211,8 @@ class Exchange:
             client_id: The client, authenticated by the caller.
             resource: What it asks for a token for; one, several, or not asked.
             scopes: The scopes that it asks for; `None`, none and `[""]` are not asked.
+            authorization_details: What it asks for of the assertion's (RFC 9396), as such or as JSON text.
+        authorization_details: What it asks for of the assertion's (RFC 9396), as such or as JSON text.
 
         Raises:
             ExchangeDenied: The answer is no, whatever the strings hold.
@@ -227,10 +242,10 @@ class Exchange:
         Args:
             token: The access token.
             resource: The resource at which it is presented.
-            dpop: The header `DPoP` of the request. As long as tokens cannot be bound to a key, a request that has
-                one is not valid.
+            dpop: The header `DPoP` of the request, where the scheme of `Authorization` is `DPoP`. A token that is bound
+                to a key is valid only with a proof by it, and only once with each (RFC 9449).
             method: The method of the request, which the proof is for.
-            url: The URL of the request, which the proof is for.
+            url: The URL of the request as the client wrote it, which the proof is for.
             client_certificate: The client's certificate in DER, proven in the TLS handshake.
 
         Returns:
@@ -243,6 +258,7 @@ class Exchange:
         client_id: str,
         resource: str | Iterable[str] | None = None,
         scopes: Iterable[str] | None = None,
+        authorization_details: str | Sequence[Mapping[str, Any]] | None = None,
     ) -> Explanation:
         """Why `exchange` would grant or refuse. Spends nothing and mints nothing."""
     def _answer(
@@ -259,6 +275,8 @@ class Exchange:
     ) -> TokenResponse: ...
     def metadata(self) -> bytes:
         """The metadata of the authorization server, as JSON (RFC 8414)."""
+    def dpop_nonce(self) -> str | None:
+        """The nonce for DPoP proofs, where the configuration asks for one: for the header `DPoP-Nonce`."""
     def jwks(self) -> bytes:
         """Our public keys, as a JWK Set (RFC 7517)."""
     def protected_resource_metadata(self, resource: str) -> bytes | None:

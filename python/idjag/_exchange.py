@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from idjag import _core
 from idjag._core import IssuedToken, TokenResponse
@@ -51,7 +52,7 @@ class Exchange(_core.Exchange):
             authorization: A further header `Authorization`, where the framework keeps it apart.
             dpop: A further header `DPoP`, likewise.
             client_certificate: The client's certificate in DER, proven in the TLS handshake.
-            peer: The address of the client.
+            peer: The address of the client, for the limits on how often one may fail.
         """
         return self._answer(
             "token", body, method, target, headers, authorization, dpop, client_certificate, peer
@@ -94,9 +95,16 @@ class Exchange(_core.Exchange):
         client_id: str,
         resource: str | Iterable[str] | None = None,
         scopes: Iterable[str] | None = None,
+        authorization_details: str | Sequence[Mapping[str, Any]] | None = None,
     ) -> IssuedToken:
         """`exchange`, complete when the record of it is durable. As long as there is no record that is at once."""
-        return self.exchange(assertion, client_id=client_id, resource=resource, scopes=scopes)
+        return self.exchange(
+            assertion,
+            client_id=client_id,
+            resource=resource,
+            scopes=scopes,
+            authorization_details=authorization_details,
+        )
 
     async def token_endpoint_async(
         self,

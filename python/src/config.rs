@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use idjag::{Config, Error};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping};
+use pyo3::types::{PyDict, PyMapping, PyString};
 
 use crate::errors;
-use crate::text::Octets;
+use crate::text::{Octets, Text};
 
 /// What mappings are called in errors.
 const MAPPING: &str = "config";
@@ -112,5 +112,25 @@ impl<'py> FromPyObject<'_, 'py> for Document {
         let text = object.extract::<Octets<'_>>();
         text.map(|text| Self(text.0.into_owned()))
             .map_err(|_| PyTypeError::new_err("a mapping, a str or bytes"))
+    }
+}
+
+/// `authorization_details` of a request: JSON as its text, or what it stands for.
+pub(crate) struct Details(pub(crate) String);
+
+impl<'py> FromPyObject<'_, 'py> for Details {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(text) = object.extract::<Text<'_>>() {
+            return Ok(Self(text.into_string()));
+        }
+        let text = object.py().import("json")?.call_method1("dumps", (object,));
+        // What JSON cannot say of it, a circle, is content as any other: no engine accepts an empty text.
+        let text = text.or_else(|error| {
+            let is_content = error.is_instance_of::<PyValueError>(object.py());
+            if is_content { Ok(PyString::new(object.py(), "").into_any()) } else { Err(error) }
+        })?;
+        text.extract().map(Self)
     }
 }

@@ -77,6 +77,7 @@ pub(crate) struct Given<'a> {
     pub(crate) authorization: Option<Text<'a>>,
     pub(crate) dpop: Option<Text<'a>>,
     pub(crate) client_certificate: Option<Cow<'a, [u8]>>,
+    pub(crate) peer: Option<Text<'a>>,
 }
 
 impl Given<'_> {
@@ -98,6 +99,7 @@ impl Given<'_> {
             headers: &headers,
             body: &self.body,
             client_certificate: self.client_certificate.as_deref(),
+            peer: self.peer.as_ref().map(Text::as_str),
         }))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use idjag::{Challenge, Directory, Response, TokenRequest};
+use idjag::{Challenge, Directory, ResourceRequest, Response, TokenRequest};
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::exceptions::PyTypeError;
@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::clock::{Source, Told};
-use crate::config::{Document, Given};
+use crate::config::{Details, Document, Given};
 use crate::endpoint::{self, Headers, TokenResponse};
 use crate::errors;
 use crate::explanation::Explanation;
@@ -56,7 +56,7 @@ impl Exchange {
     /// Exchanges an ID-JAG for an access token.
     ///
     /// Raises `ExchangeDenied` where the answer is no, whatever the strings hold, and `Unavailable` where there is none now.
-    #[pyo3(signature = (assertion, *, client_id, resource = None, scopes = None))]
+    #[pyo3(signature = (assertion, *, client_id, resource = None, scopes = None, authorization_details = None))]
     fn exchange(
         &self,
         py: Python<'_>,
@@ -64,6 +64,7 @@ impl Exchange {
         client_id: Text<'_>,
         resource: Option<Resources>,
         scopes: Option<Scopes>,
+        authorization_details: Option<Details>,
     ) -> PyResult<IssuedToken> {
         let engine = self.engine(py)?;
         let resource = resource.unwrap_or_default().0;
@@ -73,6 +74,7 @@ impl Exchange {
             client_id: client_id.as_str(),
             resource: &resource,
             scope: scopes.as_ref().and_then(|scopes| scopes.0.as_deref()),
+            authorization_details: authorization_details.as_ref().map(|details| &*details.0),
         };
         engine.exchange(&request).map(IssuedToken).map_err(|refusal| errors::refusal(py, refusal))
     }
@@ -118,18 +120,19 @@ impl Exchange {
         client_certificate: Option<Cow<'_, [u8]>>,
     ) -> PyResult<Option<VerifiedToken>> {
         let engine = self.engine(py)?;
-        // The engine mints no token that is bound to a key or a certificate, so a proof proves nothing. Who sends one
-        // believes to have a bound token, and is not answered as if it were.
-        let (_, _, _) = (method, url, client_certificate);
-        if dpop.is_some() {
-            return Ok(None);
-        }
-        let verified = engine.verify(token.as_str().as_bytes(), resource.as_str());
+        let verified = engine.verify_request(&ResourceRequest {
+            token: token.as_str().as_bytes(),
+            resource: resource.as_str(),
+            dpop: dpop.as_ref().map(|proof| proof.as_str().as_bytes()),
+            method: method.as_ref().map_or("", Text::as_str),
+            url: url.as_ref().map_or("", Text::as_str),
+            client_certificate: client_certificate.as_deref(),
+        });
         Ok(verified.ok().map(VerifiedToken))
     }
 
     /// Why `exchange` would grant or refuse. Spends nothing and mints nothing.
-    #[pyo3(signature = (assertion, *, client_id, resource = None, scopes = None))]
+    #[pyo3(signature = (assertion, *, client_id, resource = None, scopes = None, authorization_details = None))]
     fn explain(
         &self,
         py: Python<'_>,
@@ -137,9 +140,10 @@ impl Exchange {
         client_id: Text<'_>,
         resource: Option<Resources>,
         scopes: Option<Scopes>,
+        authorization_details: Option<Details>,
     ) -> PyResult<Explanation> {
         let engine = self.engine(py)?;
-        let request = Request::new(assertion, client_id, resource, scopes);
+        let request = Request::new(assertion, client_id, resource, scopes, authorization_details);
         let now = self.clock.now(py)?;
         Ok(Explanation(engine.explain(&request.with(&request.resources()), now)))
     }
@@ -165,10 +169,8 @@ impl Exchange {
             "introspect" => idjag::Exchange::handle_introspection,
             _ => return Err(PyTypeError::new_err("there is no such endpoint")),
         };
-        // The engine does not ask yet who is at the other end.
-        let _ = peer;
         let given =
-            endpoint::Given { body, method, target, headers, authorization, dpop, client_certificate };
+            endpoint::Given { body, method, target, headers, authorization, dpop, client_certificate, peer };
         let engine = self.engine(py)?;
         Ok(given.answered(|request| answer(engine, request)))
     }
@@ -176,6 +178,11 @@ impl Exchange {
     /// The metadata of the authorization server, as JSON (RFC 8414).
     fn metadata<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, self.at_rest(py)?.metadata().as_bytes()))
+    }
+
+    /// The nonce for DPoP proofs, where the configuration asks for one: for the header `DPoP-Nonce`.
+    fn dpop_nonce(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        Ok(self.engine(py)?.dpop_nonce())
     }
 
     /// Our public keys, as a JWK Set (RFC 7517).
@@ -280,6 +287,7 @@ impl Exchange {
         let all = PyDict::new(py);
         all.set_item("granted", stats.granted)?;
         all.set_item("refused", stats.refused)?;
+        all.set_item("limited", stats.limited)?;
         all.set_item("people", stats.people)?;
         all.set_item("policy_digest", stats.policy_digest)?;
         all.set_item("generation", stats.generation)?;

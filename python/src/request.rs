@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 
+use crate::config::Details;
 use crate::text::{Resources, Scopes, Text};
 
 /// An ID-JAG and the client that presents it. The client was authenticated by the caller.
@@ -11,23 +12,26 @@ pub(crate) struct Request {
     client_id: String,
     resource: Vec<String>,
     scope: Option<String>,
+    authorization_details: Option<String>,
 }
 
 #[pymethods]
 impl Request {
     #[new]
-    #[pyo3(signature = (assertion, *, client_id, resource = None, scopes = None))]
+    #[pyo3(signature = (assertion, *, client_id, resource = None, scopes = None, authorization_details = None))]
     pub(crate) fn new(
         assertion: Text<'_>,
         client_id: Text<'_>,
         resource: Option<Resources>,
         scopes: Option<Scopes>,
+        authorization_details: Option<Details>,
     ) -> Self {
         Self {
             assertion: assertion.into_string(),
             client_id: client_id.into_string(),
             resource: resource.unwrap_or_default().0,
             scope: scopes.unwrap_or_default().0,
+            authorization_details: authorization_details.map(|details| details.0),
         }
     }
 
@@ -56,6 +60,7 @@ impl Request {
             client_id: &self.client_id,
             resource: resources,
             scope: self.scope.as_deref(),
+            authorization_details: self.authorization_details.as_deref(),
         }
     }
 }

@@ -34,6 +34,12 @@ impl IssuedToken {
         self.0.resource()
     }
 
+    /// What was granted of the assertion's `authorization_details`.
+    #[getter]
+    fn authorization_details<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.0.authorization_details().map(|details| loads(py, details)).transpose()
+    }
+
     /// Without the token.
     fn __repr__(&self) -> String {
         format!("IssuedToken(.., scopes={:?}, resource={:?})", self.scopes(), self.resource())
@@ -100,6 +106,17 @@ impl VerifiedToken {
     #[getter]
     fn act<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.0.act().map(|act| loads(py, &act)).transpose()
+    }
+
+    /// The key or certificate that the token is bound to.
+    #[getter]
+    fn cnf<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.0.cnf().map(|cnf| loads(py, &cnf)).transpose()
+    }
+
+    #[getter]
+    fn authorization_details<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.0.authorization_details().map(|details| loads(py, &details)).transpose()
     }
 
     /// All claims of the token, as it was minted.

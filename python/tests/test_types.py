@@ -32,6 +32,7 @@ SURROGATE, NUL = "\ud800", "\0"
         {"scopes": "chat.read"},
         {"scopes": 7},
         {"scopes": [None]},
+        {"authorization_details": object()},
     ],
     ids=str,
 )

@@ -3,14 +3,17 @@
 //! This crate reads the table and builds the engine that a case asks for; the tests beside it run the cases. What the
 //! fields mean stands in `vectors/README.md`. A field that is not known here is an error.
 
+mod access_token;
+pub mod base64url;
 mod case;
 mod down;
 mod request;
 mod world;
 
+pub use access_token::claims;
 pub use case::{Assertion, Case, Expect, Granted, OneOrMore, Part, Refused, Step, Table, Valid, Verify};
 pub use down::Down;
-pub use request::{Expected, RequestCase, Token};
+pub use request::{Documents, Expected, RequestCase, Token};
 pub use world::{SetClock, World};
 
 use std::path::PathBuf;

@@ -1,10 +1,12 @@
 //! Requests to the token endpoint, as they stand in `vectors/requests/`.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::{fs, io};
 
-use idjag::{Exchange, Response, TokenRequest};
+use idjag::{ClientDocuments, Exchange, Fetched, Response, TokenRequest};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::case::{Part, expand};
 use crate::vectors;
@@ -26,7 +28,11 @@ pub struct RequestCase {
     headers: Vec<(String, String)>,
     body: Body,
     certificate: Option<String>,
-    /// The cases whose requests are sent before, on the same engine.
+    certificate_der: Option<String>,
+    peer: Option<String>,
+    /// What is to be had at which URL: a text, or nothing. Whatever is not listed cannot be asked.
+    pub documents: Option<BTreeMap<String, Option<String>>>,
+    /// The cases whose requests are sent before, on the same engine, each at its own time.
     #[serde(default)]
     pub before: Vec<String>,
     /// The case with a token that a refusal stands beside. Present exactly with refusals.
@@ -56,10 +62,16 @@ pub struct Expected {
     /// Headers that must not be there.
     #[serde(default)]
     pub absent: Vec<String>,
+    /// Headers that must be there, whatever they say.
+    #[serde(default)]
+    pub present: Vec<String>,
     /// The token, where one is handed out.
     pub token: Option<Token>,
     /// The `error` member, where none is.
     pub error: Option<String>,
+    /// The URLs that were asked for, in order.
+    #[serde(default)]
+    pub fetched: Vec<String>,
     /// Why, for the operator.
     pub slug: Option<String>,
 }
@@ -72,6 +84,55 @@ pub struct Token {
     pub scope: String,
     /// The resource.
     pub resource: String,
+    /// `token_type`.
+    #[serde(default = "bearer")]
+    pub token_type: String,
+    /// The token's `cnf`; `None`: it has none.
+    pub cnf: Option<Value>,
+    /// What of the assertion's `authorization_details`, in the answer and in the token.
+    pub authorization_details: Option<Value>,
+}
+
+fn bearer() -> String {
+    "Bearer".to_owned()
+}
+
+/// The documents of a case, and what was asked for. A clone is the same.
+#[derive(Clone, Debug, Default)]
+pub struct Documents {
+    at: Arc<BTreeMap<String, Option<String>>>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Documents {
+    /// Those of `case`.
+    pub fn of(case: &RequestCase) -> Self {
+        Self { at: Arc::new(case.documents.clone().unwrap_or_default()), asked: Arc::default() }
+    }
+
+    /// The URLs that were asked for since this was asked last.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn fetch(&self, url: &str) -> Fetched {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(url.to_owned());
+        match self.at.get(url) {
+            Some(Some(text)) => Fetched::Found(text.as_bytes().into()),
+            Some(None) => Fetched::Absent,
+            None => Fetched::Unavailable,
+        }
+    }
+}
+
+impl ClientDocuments for Documents {
+    fn document(&self, url: &str) -> Fetched {
+        self.fetch(url)
+    }
+
+    fn keys(&self, url: &str) -> Fetched {
+        self.fetch(url)
+    }
 }
 
 impl RequestCase {
@@ -118,17 +179,50 @@ impl RequestCase {
         text.into_bytes()
     }
 
+    /// The `assertion` parameter, as it stands in the body.
+    pub fn assertion(&self) -> Option<String> {
+        let body = self.body();
+        let value = body.split('&').find_map(|pair| pair.strip_prefix("assertion="))?;
+        (!value.is_empty()).then(|| value.to_owned())
+    }
+
+    /// The client's certificate; what is no base64url is none.
+    pub fn certificate(&self) -> Option<Vec<u8>> {
+        match &self.certificate_der {
+            Some(der) => base64_simd::URL_SAFE_NO_PAD.decode_to_vec(der).ok(),
+            None => self.certificate.as_ref().map(|text| text.clone().into_bytes()),
+        }
+    }
+
     /// Hands it over.
     pub fn send(&self, engine: &Exchange) -> Response {
+        self.hand_over(engine, None, self.certificate().as_deref())
+    }
+
+    /// The same with another certificate.
+    pub fn send_with(&self, engine: &Exchange, certificate: Option<&[u8]>) -> Response {
+        self.hand_over(engine, None, certificate)
+    }
+
+    /// The same with this in its header `DPoP`.
+    pub fn send_with_proof(&self, engine: &Exchange, proof: &str) -> Response {
+        self.hand_over(engine, Some(proof), self.certificate().as_deref())
+    }
+
+    fn hand_over(&self, engine: &Exchange, proof: Option<&str>, certificate: Option<&[u8]>) -> Response {
         let body = self.body();
-        let headers: Vec<(&str, &[u8])> =
-            self.headers.iter().map(|(name, value)| (&**name, value.as_bytes())).collect();
+        let others =
+            self.headers.iter().filter(|(name, _)| proof.is_none() || !name.eq_ignore_ascii_case("dpop"));
+        let mut headers: Vec<(&str, &[u8])> =
+            others.map(|(name, value)| (&**name, value.as_bytes())).collect();
+        headers.extend(proof.map(|proof| ("DPoP", proof.as_bytes())));
         engine.handle(&TokenRequest {
             method: &self.method,
             target: &self.target,
             headers: &headers,
             body: body.as_bytes(),
-            client_certificate: self.certificate.as_deref().map(str::as_bytes),
+            client_certificate: certificate,
+            peer: self.peer.as_deref(),
         })
     }
 }

@@ -271,6 +271,7 @@ fn the_public_types_go_from_thread_to_thread() {
     shared::<idjag::Pending>();
     shared::<idjag::Refusal>();
     shared::<idjag::Request<'_>>();
+    shared::<idjag::ResourceRequest<'_>>();
     shared::<idjag::Revocation<'_>>();
     shared::<idjag::SigningKey>();
     shared::<idjag::Stats>();
@@ -287,5 +288,11 @@ fn what_holds_secrets_or_tokens_does_not_print_them() {
     let jwk: serde_json::Value = serde_json::from_str(&key.to_jwk()).unwrap();
     assert!(!format!("{key:?}").contains(jwk["d"].as_str().unwrap()));
     let request = idjag::Request { assertion: b"eyJ0eXAi", ..idjag::Request::default() };
+    assert!(!format!("{request:?}").contains("eyJ0eXAi"));
+    let request = idjag::ResourceRequest {
+        token: b"eyJ0eXAi",
+        dpop: Some(b"eyJ0eXAi"),
+        ..idjag::ResourceRequest::default()
+    };
     assert!(!format!("{request:?}").contains("eyJ0eXAi"));
 }

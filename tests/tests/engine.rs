@@ -187,6 +187,34 @@ fn a_tenant_and_a_type_of_details_end_when_they_are_struck_out() {
 }
 
 #[test]
+fn a_request_gets_the_details_that_it_names_alone_and_in_a_batch() {
+    let key = Arc::new(key());
+    let grants =
+        r#"[{ "any_issuer": true, "everyone": true, "scopes": ["*"], "authorization_details": ["a", "b"] }]"#;
+    let jwks = format!(r#""jwks": {{ "keys": [{}] }}"#, key.public_jwk().unwrap());
+    let engine = engine(claimed(&jwks, grants));
+    let idp = IdJagMinter::new(IDP, Arc::clone(&key));
+    let details = r#""authorization_details":[{"type":"a"},{"type":"b","n":1}]"#;
+    let assertions: Vec<String> = (0..6).map(|_| idp.mint(&id_jag(&[], None, details)).unwrap()).collect();
+    let requests: Vec<Request<'_>> = assertions
+        .iter()
+        .zip([None, Some(r#"[{"n":1,"type":"b"}]"#), Some("[]")].iter().cycle())
+        .map(|(assertion, asked)| Request { authorization_details: *asked, ..request(assertion) })
+        .collect();
+    let alone: Vec<_> = requests[..3].iter().map(|request| engine.exchange(request)).collect();
+    let batch = engine.exchange_many(&requests[3..]);
+    for answers in [alone, batch] {
+        let details: Vec<_> =
+            answers.iter().map(|answer| answer.as_ref().map(Issued::authorization_details)).collect();
+        assert_eq!(details[0], Ok(Some(r#"[{"type":"a"},{"type":"b","n":1}]"#)));
+        assert_eq!(details[1], Ok(Some(r#"[{"type":"b","n":1}]"#)));
+        assert_eq!(answers[2].as_ref().unwrap_err().reason(), Reason::AuthorizationDetailsRequestMalformed);
+        let who = engine.verify(answers[1].as_ref().unwrap().access_token().as_bytes(), RESOURCE).unwrap();
+        assert_eq!(who.authorization_details().as_deref(), Some(r#"[{"type":"b","n":1}]"#));
+    }
+}
+
+#[test]
 fn an_overage_marker_speaks_of_its_own_claim_only() {
     let key = Arc::new(key());
     let idp = IdJagMinter::new(IDP, Arc::clone(&key));

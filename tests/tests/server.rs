@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of a test")]
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ fn the_server_of_the_documentation_hands_out_a_token() {
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let port = listener.local_addr().unwrap().port();
     let router = token_endpoint::router(Arc::clone(&engine));
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     std::thread::spawn(move || runtime.block_on(async { axum::serve(listener, router).await }));
 
     let (head, body) = send(port, &good.http());

@@ -22,13 +22,22 @@ use serde_json::{Value, json};
 const CASES: usize = 1007;
 
 /// Slugs that no case can meet, and why.
-const NOT_MET: [(&str, &str); 7] = [
+const NOT_MET: [(&str, &str); 13] = [
     ("too_old", "follows from `expired` and `lifetime_exceeded`; a second wall behind them"),
     ("blocked", "a configuration has no blocks: they are set on a running engine"),
     ("token_revoked", "a configuration has no revocations: they are set on a running engine"),
     ("replay_unavailable", "the store has to be filled: `single_use.rs` does"),
     ("record_unavailable", "the record is not part of the configuration yet"),
     ("signing_failed", "no input makes a signature fail"),
+    ("proof_mismatch", "an exchange carries no proof: `requests/dpop.json`"),
+    ("dpop_replayed", "an exchange carries no proof: `requests/dpop.json`"),
+    ("token_proof_mismatch", "a proof is made for its token: `dpop.rs`"),
+    ("token_certificate_mismatch", "of a connection: `dpop.rs`"),
+    (
+        "authorization_details_request_malformed",
+        "of a request to the token endpoint: `requests/details.json`",
+    ),
+    ("authorization_details_not_in_assertion", "of a request to the token endpoint: `requests/details.json`"),
     ("token_of_another_client", "of the revocation endpoint: `endpoint.rs` does"),
 ];
 
@@ -70,7 +79,13 @@ impl Bench {
     ) -> Answer {
         self.clock.set(now);
         let resource: Vec<&str> = resource.iter().map(String::as_str).collect();
-        let request = Request { assertion: assertion.as_bytes(), client_id, resource: &resource, scope };
+        let request = Request {
+            assertion: assertion.as_bytes(),
+            client_id,
+            resource: &resource,
+            scope,
+            ..Request::default()
+        };
         let told = self.engine.explain(&request, now).verdict;
         let answer = if self.batch {
             self.engine.exchange_many(&[request]).pop().unwrap()
@@ -323,7 +338,8 @@ fn every_slug_is_met_or_excused() {
     }
     let excused: BTreeMap<&str, &str> = NOT_MET.into();
     // Those of the endpoint have a table of their own.
-    let of_exchange = |reason: &&Reason| !matches!(reason.check(), Check::Request | Check::ClientAuth);
+    let of_exchange =
+        |reason: &&Reason| !matches!(reason.check(), Check::Request | Check::ClientAuth | Check::Possession);
     for reason in Reason::ALL.iter().filter(of_exchange) {
         let slug = reason.slug();
         assert!(met.remove(slug) != excused.contains_key(slug), "{slug}");

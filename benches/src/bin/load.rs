@@ -35,8 +35,7 @@ fn main() -> Result<(), Failure> {
     let start = Instant::now();
     let seen: Vec<std::io::Result<Seen>> = thread::scope(|scope| {
         let connect = || connection(address, &requests, &next);
-        let threads: Vec<_> =
-            (0..connections.parse().unwrap_or(1)).map(|_| scope.spawn(connect)).collect();
+        let threads: Vec<_> = (0..connections.parse().unwrap_or(1)).map(|_| scope.spawn(connect)).collect();
         threads
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|_| Err(std::io::Error::other("a thread is gone"))))

@@ -76,7 +76,7 @@ pub(crate) struct Args {
     /// Run requests against this configuration instead of making a wave
     #[arg(long, value_name = "FILE", requires = "requests", conflicts_with_all = ["people", "hostile", "seed"])]
     config: Option<PathBuf>,
-    /// The requests: {"assertion","client_id","resource"?,"scope"?} on each line
+    /// The requests: {"assertion","client_id","resource"?,"scope"?,"authorization_details"?} on each line
     #[arg(long, value_name = "FILE", requires = "config")]
     requests: Option<PathBuf>,
     /// Rehearse: the clock stands at this time, in seconds since 1970

@@ -86,6 +86,7 @@ impl World {
                 client_id: client_id.to_owned(),
                 resource: resource.into_iter().map(str::to_owned).collect(),
                 scope: scope.map(str::to_owned),
+                authorization_details: None,
             })
             .collect();
         Ok(Self { files: files(&company, &idps, now)?, lines, expected, summary: company.summary(), minting })

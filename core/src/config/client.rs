@@ -8,6 +8,7 @@ use super::idp::{Idp, asymmetric_algorithms};
 use super::keys::Keys;
 use super::reader::{Field, Section, there_are};
 use crate::alg::Algorithm;
+use crate::certificate::{DistinguishedName, is_dns_name};
 use crate::error::Error;
 
 /// One client.
@@ -20,6 +21,15 @@ pub(crate) struct Client {
     pub(crate) connectors: AllOr,
     /// The issuers that may vouch for it.
     pub(crate) idps: AllOr,
+}
+
+/// What a client may do, whoever it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reach<'s> {
+    /// The ids of the connectors that it may use.
+    pub(crate) connectors: &'s AllOr,
+    /// The issuers that may vouch for it.
+    pub(crate) idps: &'s AllOr,
 }
 
 /// `["*"]`, said aloud, or a list.
@@ -66,7 +76,9 @@ pub(crate) enum AssertionAudience {
 /// A name in a client's certificate (RFC 8705 section 2.1.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TlsName {
-    SubjectDn(String),
+    /// The subject, as a whole.
+    SubjectDn(DistinguishedName),
+    /// One `dNSName` of the subject's alternative names.
     SanDns(String),
 }
 
@@ -103,6 +115,11 @@ const KEYS_OF_METHODS: [(&[&str], &[Method], &str); 4] = [
 ];
 
 impl Client {
+    /// What it may do.
+    pub(crate) fn reach(&self) -> Reach<'_> {
+        Reach { connectors: &self.connectors, idps: &self.idps }
+    }
+
     /// The tables of `clients`.
     pub(super) fn sections<'a>(root: &Section<'a>) -> Result<Vec<Section<'a>>, Error> {
         root.sections(
@@ -166,8 +183,25 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Warns where TLS has to let self-signed certificates through and names of others count: nothing here can tell which
+    /// chains were checked.
+    pub(super) fn warn_of_mixed_tls(clients: &[Self], sections: &[Section<'_>], inputs: &mut Inputs<'_>) {
+        let enabled = || clients.iter().zip(sections).filter(|(client, _)| client.enabled);
+        let self_signed = enabled().any(|(client, _)| matches!(client.auth, ClientAuth::SelfSignedTls(_)));
+        let named = enabled().find(|(client, _)| matches!(client.auth, ClientAuth::Tls(_)));
+        if let (true, Some((client, section))) = (self_signed, named) {
+            inputs.warn(&section.error(format!(
+                "`{}` is known by a name in its certificate, and another client by a certificate that it signed itself: \
+                 hand over only certificates whose chain was checked, or those that are written down",
+                client.id
+            )));
+        }
+    }
+}
+
 /// `["*"]`, or a list of names that all exist.
-fn all_or<'k>(
+pub(super) fn all_or<'k>(
     field: &Field<'_>,
     what: &str,
     known: impl Iterator<Item = &'k str> + Clone,
@@ -232,8 +266,22 @@ impl ClientAuth {
             }
             Method::Tls => {
                 let (key, field) = section.exactly_one(&["subject_dn", "san_dns"])?;
-                let name = field.text()?.to_owned();
-                Ok(Self::Tls(if key == "san_dns" { TlsName::SanDns(name) } else { TlsName::SubjectDn(name) }))
+                let name = field.text()?;
+                Ok(Self::Tls(if key == "san_dns" {
+                    if !is_dns_name(name) {
+                        return Err(field.error(format!(
+                            "`{name}` is not a DNS name; allowed: one whole name as it stands in the certificate, no wildcard"
+                        )));
+                    }
+                    TlsName::SanDns(name.to_owned())
+                } else {
+                    TlsName::SubjectDn(DistinguishedName::parse(name).ok_or_else(|| {
+                        field.error(format!(
+                            "`{name}` is not a distinguished name; allowed: the form of RFC 4514, as \
+                             `openssl x509 -noout -subject -nameopt RFC2253` prints it behind `subject=`"
+                        ))
+                    })?)
+                }))
             }
             Method::None => Ok(Self::None),
         }

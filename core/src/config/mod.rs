@@ -7,10 +7,12 @@
 mod client;
 mod date;
 mod document;
+mod documented;
 mod idp;
 #[allow(dead_code, reason = "validated now, read by the fetcher to come")]
 mod keys;
 mod policy_text;
+mod rates;
 mod reader;
 #[allow(dead_code, reason = "validated now, read by the endpoint and the record to come")]
 mod settings;
@@ -18,17 +20,19 @@ mod settings;
 mod tests;
 mod uri;
 
-pub(crate) use self::client::{AssertionAudience, Client, ClientAuth, Sha256};
+pub(crate) use self::client::{AssertionAudience, Client, ClientAuth, Reach, Sha256, TlsName};
 pub use self::date::Date;
+pub(crate) use self::documented::{Documented, DocumentedMethod};
 pub(crate) use self::idp::{Combine, Idp, SubjectKind, asymmetric_algorithms};
 pub(crate) use self::keys::Keys;
 pub use self::policy_text::State;
 pub(crate) use self::policy_text::{Connector, parse_policy};
+pub(crate) use self::rates::Rates;
 pub(crate) use self::settings::{ColdStart, Compat, Endpoints, Limits};
 
 use self::document::Node;
 use self::reader::{Field, Section};
-use self::settings::{Audit, Replay, Tokens};
+use self::settings::{Audit, Dpop, Replay, Tokens};
 use crate::directory::Directory;
 use crate::error::Error;
 
@@ -44,12 +48,15 @@ pub struct Config {
     pub(crate) endpoints: Endpoints,
     pub(crate) tokens: Tokens,
     pub(crate) limits: Limits,
+    pub(crate) dpop: Dpop,
     pub(crate) replay: Replay,
     #[allow(dead_code, reason = "read by the record on disk to come")]
     pub(crate) audit: Option<Audit>,
     pub(crate) compat: Compat,
     pub(crate) idps: Vec<Idp>,
     pub(crate) clients: Vec<Client>,
+    /// Clients that are known by their documents, where there may be some.
+    pub(crate) documented: Option<Documented>,
     pub(crate) connectors: Vec<Connector>,
     /// The document that the connectors stand in, and its text.
     pub(crate) policy_file: String,
@@ -90,17 +97,19 @@ impl Config {
                 "endpoints",
                 "tokens",
                 "limits",
+                "dpop",
                 "replay",
                 "audit",
                 "compat",
                 "idps",
                 "clients",
+                "client_documents",
             ],
         )?;
         let mut inputs = Inputs { read, warnings: Vec::new() };
 
         let issuer = uri::issuer(&root.required("issuer", "our issuer identifier, an https URL")?)?;
-        let limits = Limits::read(&root)?;
+        let limits = Limits::read(&root, &mut inputs)?;
         let idps = Idp::read_all(&root, &issuer, &limits, &mut inputs)?;
         let client_sections = Client::sections(&root)?;
         let client_ids = Client::ids(&client_sections)?;
@@ -108,16 +117,19 @@ impl Config {
         let policy = Policy::read(&root, text, &idp_refs, &client_ids, &mut inputs)?;
         let connector_ids: Vec<&str> =
             policy.connectors.iter().map(|connector| connector.id.as_str()).collect();
-        let clients = client_sections
+        let clients: Vec<Client> = client_sections
             .iter()
             .zip(client_ids)
             .map(|(section, id)| Client::read(section, id, &connector_ids, &idps, &mut inputs))
             .collect::<Result<_, _>>()?;
+        Client::warn_of_mixed_tls(&clients, &client_sections, &mut inputs);
+        let documented = Documented::read(&root, &connector_ids, &idps, &mut inputs)?;
 
         let mut config = Self {
             endpoints: Endpoints::read(&root, &issuer)?,
             tenants: root.texts("tenants")?,
             tokens: Tokens::read(&root, &mut inputs)?,
+            dpop: Dpop::read(&root)?,
             replay: Replay::read(&root, &mut inputs)?,
             audit: Audit::read(&root, &mut inputs)?,
             compat: Compat::read(&root, &mut inputs)?,
@@ -126,6 +138,7 @@ impl Config {
             limits,
             idps,
             clients,
+            documented,
             connectors: policy.connectors,
             policy_file: policy.file,
             policy_text: policy.text,

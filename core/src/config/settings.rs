@@ -1,4 +1,4 @@
-//! The sections that set up the server itself: endpoints, tokens, limits, replay, audit, compat.
+//! The sections that set up the server itself: endpoints, tokens, limits, dpop, replay, audit, compat.
 //!
 //! Every section may be left out except `tokens`, which has the signing keys.
 
@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::Inputs;
 use super::document::Value;
+use super::rates::Rates;
 use super::reader::{Field, Section};
 use super::uri;
 use crate::alg::Algorithm;
@@ -28,16 +29,16 @@ impl Endpoints {
     /// Reads `endpoints`; what is left out is the issuer, a slash, and the name.
     pub(super) fn read(root: &Section<'_>, issuer: &str) -> Result<Self, Error> {
         let section = root.section("endpoints", &["token", "jwks", "revoke", "introspect", "authorize"])?;
-        let url = |name: &str| match section.optional(name) {
-            Some(field) => uri::endpoint(&field),
+        let url = |name: &str, read: fn(&Field<'_>) -> Result<String, Error>| match section.optional(name) {
+            Some(field) => read(&field),
             None => Ok(format!("{}/{name}", issuer.strip_suffix('/').unwrap_or(issuer))),
         };
         Ok(Self {
-            token: url("token")?,
-            jwks: url("jwks")?,
-            revoke: url("revoke")?,
-            introspect: url("introspect")?,
-            authorize: url("authorize")?,
+            token: url("token", uri::endpoint_without_query)?,
+            jwks: url("jwks", uri::endpoint)?,
+            revoke: url("revoke", uri::endpoint_without_query)?,
+            introspect: url("introspect", uri::endpoint_without_query)?,
+            authorize: url("authorize", uri::endpoint)?,
         })
     }
 }
@@ -127,7 +128,7 @@ fn signing_keys(
     Ok(loaded)
 }
 
-/// What is refused for its size or age.
+/// What is refused for its size, its age, or because it comes too often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// How far clocks may differ, in seconds.
@@ -138,6 +139,7 @@ pub(crate) struct Limits {
     pub(crate) max_body_bytes: usize,
     pub(crate) max_act_depth: usize,
     pub(crate) max_jti_chars: usize,
+    pub(crate) rates: Rates,
 }
 
 /// `max_lifetime_s`, here and for one IdP.
@@ -148,7 +150,7 @@ const MAX_ACT_DEPTH: i64 = MAX_DEPTH as i64 - 1;
 
 impl Limits {
     /// Reads `limits`.
-    pub(super) fn read(root: &Section<'_>) -> Result<Self, Error> {
+    pub(super) fn read(root: &Section<'_>, inputs: &mut Inputs<'_>) -> Result<Self, Error> {
         let section = root.section(
             "limits",
             &[
@@ -158,6 +160,9 @@ impl Limits {
                 "max_body_bytes",
                 "max_act_depth",
                 "max_jti_chars",
+                "auth_failures_per_minute",
+                "auth_failures_per_minute_per_peer",
+                "refusals_per_minute",
             ],
         )?;
         let size = |key: &str, range, default| {
@@ -171,6 +176,7 @@ impl Limits {
             max_body_bytes: size("max_body_bytes", 1024..=16_777_216, 65_536)?,
             max_act_depth: size("max_act_depth", 0..=MAX_ACT_DEPTH, 5)?,
             max_jti_chars: size("max_jti_chars", 16..=1024, 256)?,
+            rates: Rates::read(&section, inputs)?,
         };
         if limits.max_body_bytes < limits.max_assertion_bytes {
             return Err(section.error(format!(
@@ -179,6 +185,21 @@ impl Limits {
             )));
         }
         Ok(limits)
+    }
+}
+
+/// Proofs of possession (RFC 9449).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dpop {
+    /// Whether a proof must have a nonce of ours (RFC 9449 sections 8 and 9).
+    pub(crate) nonce: bool,
+}
+
+impl Dpop {
+    /// Reads `dpop`.
+    pub(super) fn read(root: &Section<'_>) -> Result<Self, Error> {
+        let section = root.section("dpop", &["nonce"])?;
+        Ok(Self { nonce: section.boolean("nonce", false)? })
     }
 }
 

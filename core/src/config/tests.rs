@@ -5,6 +5,7 @@ use super::policy_text::Grant;
 use super::settings::{Durability, SubjectForm};
 use super::*;
 use crate::alg::Algorithm;
+use crate::limiter::Rate;
 use crate::reason::OAuthError;
 
 const COMPLETE: &str = include_str!("testdata/idjag.toml");
@@ -59,6 +60,12 @@ fn without_lines(config: &Config) -> String {
     text.join("\n")
 }
 
+fn rates(failures: i64, failures_per_peer: i64, refusals: i64) -> Rates {
+    let [failures, failures_per_peer, refusals] =
+        [failures, failures_per_peer, refusals].map(|per_minute| Some(Rate::per_minute(per_minute)));
+    Rates { failures, failures_per_peer, refusals }
+}
+
 #[test]
 fn the_complete_example_is_read() {
     let config = parse(COMPLETE, POLICY).unwrap();
@@ -77,9 +84,11 @@ fn the_complete_example_is_read() {
             max_assertion_bytes: 8192,
             max_body_bytes: 32768,
             max_act_depth: 4,
-            max_jti_chars: 128
+            max_jti_chars: 128,
+            rates: rates(10, 60, 600),
         }
     );
+    assert!(config.dpop.nonce);
     assert_eq!(config.replay, Replay { max_bytes: 64 << 20, cold_start: ColdStart::RefuseOlder });
     assert_eq!(
         config.audit,
@@ -175,15 +184,32 @@ fn what_is_left_out_has_the_safe_default() {
             max_assertion_bytes: 16_384,
             max_body_bytes: 65_536,
             max_act_depth: 5,
-            max_jti_chars: 256
+            max_jti_chars: 256,
+            rates: rates(10, 60, 600),
         }
     );
+    assert!(!config.dpop.nonce);
     assert_eq!((config.replay.max_bytes, config.replay.cold_start), (512 << 20, ColdStart::RefuseOlder));
     assert_eq!(config.compat.resource_mismatch, OAuthError::InvalidGrant);
     assert_eq!(config.compat.missing_access, OAuthError::AccessDenied);
     assert!(config.audit.is_none() && config.directory.is_none());
     assert!(config.idps.is_empty() && config.clients.is_empty() && config.connectors.is_empty());
     assert!(config.warnings().is_empty());
+}
+
+#[test]
+fn what_may_happen_in_a_minute_is_written_as_a_number_or_off() {
+    let read = |failures: &str, per_peer: &str, refusals: &str| {
+        let keys = format!(
+            "max_jti_chars = 128\nauth_failures_per_minute = {failures}\n\
+             auth_failures_per_minute_per_peer = {per_peer}\nrefusals_per_minute = {refusals}"
+        );
+        parse(&changed(COMPLETE, "max_jti_chars = 128", &keys), POLICY).unwrap()
+    };
+    assert_eq!(read("1", "30", "100000").limits.rates, rates(1, 30, 100_000));
+    let off = read("'off'", "'off'", "'off'");
+    assert_eq!(off.limits.rates, Rates { failures: None, failures_per_peer: None, refusals: None });
+    assert_eq!(off.warnings().len(), parse(COMPLETE, POLICY).unwrap().warnings().len() + 3);
 }
 
 #[test]

@@ -27,6 +27,17 @@ pub(super) fn endpoint(field: &Field<'_>) -> Result<String, Error> {
     )))
 }
 
+/// The same without a query: for an endpoint that refuses requests with one, because it would be logged on the way.
+pub(super) fn endpoint_without_query(field: &Field<'_>) -> Result<String, Error> {
+    let url = endpoint(field)?;
+    if url.contains('?') {
+        return Err(field.error(format!(
+            "`{url}` has a query, and requests with a query are refused; allowed: a URL without one"
+        )));
+    }
+    Ok(url)
+}
+
 /// An `https` or `http` URL without query and fragment, as an issuer identifier is (RFC 8414 section 2).
 pub(super) fn issuer(field: &Field<'_>) -> Result<String, Error> {
     let text = field.text()?;
@@ -35,6 +46,31 @@ pub(super) fn issuer(field: &Field<'_>) -> Result<String, Error> {
     }
     Err(field.error(format!(
         "`{text}` is not an absolute https or http URL without query and fragment, as in `https://auth.example/`"
+    )))
+}
+
+/// An https origin: scheme, host, and port where it is not the usual one, in small letters.
+pub(super) fn origin(field: &Field<'_>) -> Result<String, Error> {
+    let text = field.text()?;
+    let authority = text.strip_prefix("https://").unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, "1"),
+    };
+    let is_host = if let Some(literal) = host.strip_prefix('[') {
+        literal.strip_suffix(']').is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
+    } else {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'_');
+        !host.is_empty() && host.bytes().all(allowed)
+    };
+    let is_port =
+        port != "443" && !port.starts_with('0') && port.parse::<u16>().is_ok() && !port.starts_with('+');
+    if is_host && is_port {
+        return Ok(text.to_owned());
+    }
+    Err(field.error(format!(
+        "`{text}` is not an https origin in small letters, without path and without the usual port, as in \
+         `https://client.example`"
     )))
 }
 

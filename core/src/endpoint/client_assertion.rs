@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use crate::base64url;
 use crate::claims::Claims;
-use crate::config::{AssertionAudience, Client, ClientAuth, Keys};
+use crate::config::{AssertionAudience, Keys};
 use crate::json::{Document, Memory, PADDING, Parser};
 use crate::jws::{Compact, Header};
 use crate::reason::Reason;
@@ -33,26 +33,29 @@ thread_local! {
     static DESK: RefCell<Desk> = RefCell::default();
 }
 
+/// Who must have signed: the client, its keys, and the audience that it writes.
+pub(super) type Signer<'k, C> = (C, &'k Keys, AssertionAudience);
+
 /// The client that signed `jwt`, and the claim of its `jti`, which is to be made before anything else is.
 ///
-/// `named` gets `sub` before it is believed, and may refuse it.
-pub(super) fn verify<'s>(
+/// `named` gets `sub` before it is believed, and says who that is, or refuses it.
+pub(super) fn verify<'k, C>(
     jwt: &str,
-    state: &'s State,
+    state: &State,
     now: i64,
-    named: impl FnOnce(&str) -> Result<(), Reason>,
-) -> Result<(&'s Client, Claim), Reason> {
+    named: impl FnOnce(&str) -> Result<Signer<'k, C>, Reason>,
+) -> Result<(C, Claim), Reason> {
     // Nothing in there calls back: the store is asked afterwards, and the clock was.
     DESK.with_borrow_mut(|desk| verify_at(desk, jwt, state, now, named))
 }
 
-fn verify_at<'s>(
+fn verify_at<'k, C>(
     desk: &mut Desk,
     jwt: &str,
-    state: &'s State,
+    state: &State,
     now: i64,
-    named: impl FnOnce(&str) -> Result<(), Reason>,
-) -> Result<(&'s Client, Claim), Reason> {
+    named: impl FnOnce(&str) -> Result<Signer<'k, C>, Reason>,
+) -> Result<(C, Claim), Reason> {
     let limits = &state.server.limits;
     if jwt.len() > limits.max_assertion_bytes {
         return Err(Reason::ClientAssertionMalformed);
@@ -75,14 +78,10 @@ fn verify_at<'s>(
     let claims = Claims::find(document.object());
 
     let subject = claims.subject().map_err(malformed)?;
-    named(subject)?;
+    let (client, keys, audience) = named(subject)?;
     if claims.issuer().map_err(malformed)? != subject {
         return Err(Reason::ClientAssertionMalformed);
     }
-    let client = state.clients.enabled(subject)?;
-    let ClientAuth::PrivateKeyJwt { keys, audience } = &client.auth else {
-        return Err(Reason::ClientAuthMethodMismatch);
-    };
     let expected = match audience {
         AssertionAudience::Issuer => &state.server.issuer,
         AssertionAudience::TokenEndpoint => &state.server.endpoints.token,

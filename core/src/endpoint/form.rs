@@ -8,7 +8,7 @@ use percent_encoding::percent_decode;
 
 use crate::reason::Reason;
 
-/// Parameters of one request, at most.
+/// Parameters of one request, at most; what stands between two ampersands counts, though it be nothing.
 const MAX_PARAMETERS: usize = 64;
 
 /// The parameters: the name, and the value as it stands. Each once but `resource`.
@@ -25,7 +25,12 @@ impl<'b> Form<'b> {
     pub(super) fn read(body: &'b [u8]) -> Result<Self, Reason> {
         let mut parameters: Vec<(Cow<'b, str>, &'b [u8])> = Vec::with_capacity(8);
         let mut rest = Some(body);
+        let mut pieces = 0;
         while let Some(behind) = rest {
+            if pieces == MAX_PARAMETERS {
+                return Err(Reason::FormMalformed);
+            }
+            pieces += 1;
             let (pair, others) = split(behind, b'&');
             rest = others;
             if pair.is_empty() {
@@ -36,9 +41,6 @@ impl<'b> Form<'b> {
             // RFC 6749 section 3.2, whatever the parameter; RFC 8707 section 2 allows the one exception.
             if name != "resource" && parameters.iter().any(|(known, _)| *known == name) {
                 return Err(Reason::ParameterRepeated);
-            }
-            if parameters.len() == MAX_PARAMETERS {
-                return Err(Reason::FormMalformed);
             }
             parameters.push((name, value.unwrap_or_default()));
         }
@@ -124,6 +126,10 @@ mod tests {
         let body = |count: usize| (0..count).map(|at| format!("p{at}=x")).collect::<Vec<_>>().join("&");
         assert!(Form::read(body(64).as_bytes()).is_ok());
         assert_eq!(Form::read(body(65).as_bytes()).err(), Some(Reason::FormMalformed));
+        assert!(Form::read("&".repeat(63).as_bytes()).is_ok());
+        assert_eq!(Form::read("&".repeat(64).as_bytes()).err(), Some(Reason::FormMalformed));
+        let resources = "resource=r&".repeat(65);
+        assert_eq!(Form::read(resources.as_bytes()).err(), Some(Reason::FormMalformed));
     }
 
     #[test]

@@ -16,7 +16,7 @@ impl Exchange {
         let (client, token) = match self.about_a_token(&state, request, now, &presented) {
             Ok(asked) => asked,
             Err(reason) => {
-                let refusal = state.refusal(reason);
+                let refusal = state.refusal(reason).until(presented.wait_s());
                 return Response::error(refusal, &state.server.issuer, presented.used_basic());
             }
         };
@@ -28,7 +28,7 @@ impl Exchange {
     }
 }
 
-/// The members of RFC 7662 section 2.2, and those of our own tokens.
+/// The members of RFC 7662 section 2.2 and RFC 9396 section 9.2, and those of our own tokens.
 fn describe(token: Option<&VerifiedToken>, issuer: &str) -> String {
     let mut json = JsonWriter::default();
     json.object(|json| {
@@ -42,7 +42,7 @@ fn describe(token: Option<&VerifiedToken>, issuer: &str) -> String {
         json.member("aud", token.resource());
         json.member("client_id", token.client_id());
         json.member("scope", token.scope());
-        json.member("token_type", "Bearer");
+        json.member("token_type", token.token_type());
         json.number("iat", token.issued_at());
         json.number("exp", token.expires_at());
         json.member("jti", token.jti());
@@ -54,6 +54,15 @@ fn describe(token: Option<&VerifiedToken>, issuer: &str) -> String {
         if let Some(act) = token.act() {
             json.name("act");
             json.literal(&act);
+        }
+        if let Some(details) = token.authorization_details() {
+            json.name("authorization_details");
+            json.literal(&details);
+        }
+        // So that the resource can ask for the proof itself (RFC 9449 section 6.2, RFC 8705 section 3.2).
+        if let Some(cnf) = token.cnf() {
+            json.name("cnf");
+            json.literal(&cnf);
         }
     });
     json.into_string()

@@ -1,6 +1,7 @@
 //! The documents by which clients find the way: authorization server metadata (RFC 8414, draft-ietf-oauth-identity-
 //! assertion-authz-grant section 7) and protected resource metadata (RFC 9728).
 
+use crate::alg::Algorithm;
 use crate::config::{ClientAuth, State as ConnectorState, asymmetric_algorithms};
 use crate::exchange::Exchange;
 use crate::json_writer::JsonWriter;
@@ -23,6 +24,11 @@ fn method(auth: &ClientAuth) -> &'static str {
     }
 }
 
+/// What a DPoP proof may be signed with (RFC 9449 section 5.1).
+pub(super) fn dpop_algorithms() -> impl Iterator<Item = &'static str> {
+    asymmetric_algorithms().map(Algorithm::name)
+}
+
 impl Exchange {
     /// The authorization server metadata, as JSON (RFC 8414 section 2): for
     /// `/.well-known/oauth-authorization-server`, with the path of the issuer identifier behind it.
@@ -33,6 +39,8 @@ impl Exchange {
         let server = &state.server;
         let mut methods: Vec<&str> =
             state.clients.all().filter(|client| client.enabled).map(|client| method(&client.auth)).collect();
+        let documents = state.clients.documents().filter(|_| self.documents.is_some());
+        methods.extend(documents.iter().flat_map(|documents| &documents.methods).map(|method| method.name()));
         methods.sort_unstable();
         methods.dedup();
         let mut scopes: Vec<&str> =
@@ -48,14 +56,21 @@ impl Exchange {
             json.member("introspection_endpoint", &server.endpoints.introspect);
             // Required by RFC 8414 section 2; there is no authorization endpoint, so there is none.
             json.strings("response_types_supported", []);
-            json.strings("grant_types_supported", [GRANT_TYPE]);
-            json.strings("authorization_grant_profiles_supported", [GRANT_PROFILE]);
+            // Without an IdP there is nothing to present.
+            let is_on = state.keyring.is_in_use();
+            json.strings("grant_types_supported", is_on.then_some(GRANT_TYPE));
+            json.strings("authorization_grant_profiles_supported", is_on.then_some(GRANT_PROFILE));
             json.strings("token_endpoint_auth_methods_supported", methods.iter().copied());
             if methods.contains(&"private_key_jwt") {
-                let names = asymmetric_algorithms().map(crate::alg::Algorithm::name);
+                let names = asymmetric_algorithms().map(Algorithm::name);
                 json.strings("token_endpoint_auth_signing_alg_values_supported", names);
             }
+            json.strings("dpop_signing_alg_values_supported", dpop_algorithms());
             json.strings("scopes_supported", scopes);
+            if documents.is_some() {
+                json.name("client_id_metadata_document_supported");
+                json.literal("true");
+            }
         });
         json.into_string()
     }
@@ -81,6 +96,11 @@ impl Exchange {
             json.strings("authorization_servers", [&*state.server.issuer]);
             json.strings("scopes_supported", connector.scopes.iter().map(String::as_str));
             json.strings("bearer_methods_supported", ["header"]);
+            json.strings("dpop_signing_alg_values_supported", dpop_algorithms());
+            if connector.require_dpop {
+                json.name("dpop_bound_access_tokens_required");
+                json.literal("true");
+            }
         });
         Some(json.into_string())
     }

@@ -17,6 +17,7 @@ mod client_assertion;
 mod client_auth;
 mod form;
 mod introspect;
+mod limited;
 mod metadata;
 mod response;
 mod revoke;
@@ -43,8 +44,17 @@ pub struct TokenRequest<'a> {
     pub headers: &'a [(&'a str, &'a [u8])],
     /// The body. One that was cut off at `limits.max_body_bytes` plus one is refused as the whole would be.
     pub body: &'a [u8],
-    /// The client's certificate in DER, where TLS asked for one and the client proved that the key is its own.
+    /// The client's certificate in DER, where TLS asked for one and the client proved that the key is its own. For clients
+    /// with `tls_client_auth` only names are looked at here: chain, validity and revocation are for the TLS side to check.
     pub client_certificate: Option<&'a [u8]>,
+    /// Who connects, for `limits.auth_failures_per_minute` and `_per_peer`: an IP address, with or without a port, or
+    /// whatever else tells callers apart and none of them can choose. Of an IPv6 address the first 64 bits count.
+    ///
+    /// Behind a proxy this is not the address of the connection, which is the proxy's for all: then one caller's failures
+    /// would lock the others out. It is what the proxy itself says, in a way that its own callers cannot; never a header
+    /// that they may send. Where that is not to be had: `None`, and failures to prove a client are not limited here.
+    /// One bucket for everybody would let anybody lock a client out.
+    pub peer: Option<&'a str>,
 }
 
 impl std::fmt::Debug for TokenRequest<'_> {
@@ -102,8 +112,7 @@ impl Exchange {
     ) -> Result<(&'s Client, String), Reason> {
         let (form, authorization) = request.form(state.server.limits.max_body_bytes)?;
         let token = form.parameter("token")?.ok_or(Reason::TokenMissing)?;
-        let client =
-            presented.authenticate(self, state, &form, authorization, request.client_certificate, now)?;
+        let client = presented.authenticate(self, state, &form, authorization, request, now)?;
         Ok((client, token.into_owned()))
     }
 }

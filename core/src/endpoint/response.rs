@@ -42,7 +42,7 @@ impl Response {
         self.slug
     }
 
-    /// The answer that hands a token out (RFC 6749 section 5.1, RFC 8707 section 2). Never a refresh token: the next
+    /// The answer that hands a token out (RFC 6749 section 5.1, RFC 8707 section 2, RFC 9396 section 7). Never a refresh token: the next
     /// assertion is the IdP's to refuse.
     pub(super) fn token(issued: &Issued) -> Self {
         let mut json = JsonWriter::default();
@@ -52,8 +52,18 @@ impl Response {
             json.number("expires_in", issued.expires_in_s());
             json.member("scope", issued.scope());
             json.member("resource", issued.resource());
+            if let Some(details) = issued.authorization_details() {
+                json.name("authorization_details");
+                json.literal(details);
+            }
         });
         Self::ok(json.into_string())
+    }
+
+    /// The same with a nonce for the next proof (RFC 9449 section 8).
+    pub(super) fn with_nonce(mut self, nonce: Option<String>) -> Self {
+        self.headers.extend(nonce.map(|nonce| ("dpop-nonce", nonce.into())));
+        self
     }
 
     /// An answer that is JSON.

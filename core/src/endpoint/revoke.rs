@@ -14,12 +14,15 @@ impl Exchange {
     /// Each revocation copies those that are in force: some nanoseconds for each.
     pub fn handle_revocation(&self, request: &TokenRequest<'_>) -> Response {
         let (now, state, presented) = (self.now(), self.load(), Presented::default());
-        let revoked = self.about_a_token(&state, request, now, &presented).and_then(|(client, token)| {
+        let asked = self.about_a_token(&state, request, now, &presented);
+        let asked = asked.map_err(|reason| state.refusal(reason).until(presented.wait_s()));
+        let revoked = asked.and_then(|(client, token)| {
             let Ok(token) = self.verify_for_any(token.as_bytes(), &state, now) else {
                 return Ok(());
             };
             if token.client_id() != client.id {
-                return Err(Reason::TokenOfAnotherClient);
+                let refusal = state.refusal(Reason::TokenOfAnotherClient);
+                return Err(self.tell_refused(&state, &client.id, refusal, now));
             }
             let expires_at = token.expires_at().saturating_add(state.server.limits.leeway_s);
             self.revoke(&Revocation::Token { jti: token.jti(), expires_at });
@@ -27,9 +30,7 @@ impl Exchange {
         });
         match revoked {
             Ok(()) => Response::empty(),
-            Err(reason) => {
-                Response::error(state.refusal(reason), &state.server.issuer, presented.used_basic())
-            }
+            Err(refusal) => Response::error(refusal, &state.server.issuer, presented.used_basic()),
         }
     }
 }

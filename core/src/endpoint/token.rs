@@ -1,11 +1,22 @@
 //! The token endpoint itself (RFC 6749 section 3.2): an ID-JAG for an access token (RFC 7523 section 2.1).
 
+use super::TokenRequest;
 use super::client_auth::Presented;
+use super::metadata::GRANT_TYPE;
 use super::response::Response;
-use super::{TokenRequest, metadata::GRANT_TYPE};
-use crate::exchange::{Exchange, Issued, Request};
+use crate::dpop;
+use crate::exchange::{Exchange, Issued, Pending, Proven, Request};
 use crate::reason::{Reason, Refusal};
 use crate::state::State;
+
+/// Another name for the same grant, where a proof of possession comes with it (draft-parecki-oauth-jwt-dpop-grant).
+const GRANT_TYPE_WITH_PROOF: &str = "urn:ietf:params:oauth:grant-type:jwt-dpop";
+
+/// A token, and whether the client needs another nonce for its next proof.
+struct Answer {
+    issued: Issued,
+    renews_nonce: bool,
+}
 
 /// Why there is no token.
 enum Refused {
@@ -22,22 +33,32 @@ impl From<Reason> for Refused {
 }
 
 impl Exchange {
-    /// Answers a request to the token endpoint: authenticates the client, exchanges the assertion.
+    /// Answers a request to the token endpoint: authenticates the client, exchanges the assertion. With a DPoP proof (RFC
+    /// 9449 section 5), whose `htu` is `endpoints.token`, the token is bound to the proof's key.
+    ///
+    /// A client that is known by its document (`[client_documents]`) comes in another order: its assertion has to pass every
+    /// check, single use among them, before the document is asked for. Such a client names itself in `client_id`.
     ///
     /// Never panics and never fails: what cannot be answered otherwise is an OAuth error (RFC 6749 section 5.2). What the
-    /// request says of the assertion, `resource` and `scope`, means what it means to [`Exchange::exchange`].
+    /// request says of the assertion, `resource`, `scope` and `authorization_details`, means what it means to
+    /// [`Exchange::exchange`].
     pub fn handle(&self, request: &TokenRequest<'_>) -> Response {
         let now = self.now();
         let state = self.load();
         let presented = Presented::default();
         match self.hand_out(&state, request, now, &presented) {
-            Ok(issued) => Response::token(&issued),
+            Ok(Answer { issued, renews_nonce }) => {
+                let nonce = if renews_nonce { self.nonces.at(now) } else { None };
+                Response::token(&issued).with_nonce(nonce)
+            }
             Err(Refused::Exchange(refusal)) => Response::error(refusal, &state.server.issuer, false),
             Err(Refused::Request(reason)) => {
                 self.count(0, 1);
                 let asked = Request { client_id: &presented.client_id(), ..Request::default() };
-                let refusal = state.record_refusal(reason, &state.event(&asked, now));
-                Response::error(refusal, &state.server.issuer, presented.used_basic())
+                let refusal =
+                    state.record_refusal(reason, &state.event(&asked, now)).until(presented.wait_s());
+                let nonce = if reason == Reason::DpopNonceRequired { self.nonces.at(now) } else { None };
+                Response::error(refusal, &state.server.issuer, presented.used_basic()).with_nonce(nonce)
             }
         }
     }
@@ -48,31 +69,64 @@ impl Exchange {
         request: &TokenRequest<'_>,
         now: i64,
         presented: &Presented,
-    ) -> Result<Issued, Refused> {
+    ) -> Result<Answer, Refused> {
         let (form, authorization) = request.form(state.server.limits.max_body_bytes)?;
-        if request.header("dpop")?.is_some() {
-            // Not taken yet, and never ignored: the client would believe that its token is bound.
-            return Err(Reason::ProofNotSupported.into());
-        }
+        let dpop = request.header("dpop")?;
         let grant_type = form.parameter("grant_type")?.ok_or(Reason::GrantTypeMissing)?;
-        if grant_type != GRANT_TYPE {
+        match &*grant_type {
+            GRANT_TYPE => {}
+            GRANT_TYPE_WITH_PROOF if dpop.is_some() => {}
+            GRANT_TYPE_WITH_PROOF => return Err(Reason::DpopMissing.into()),
+            _ => return Err(Reason::GrantTypeUnsupported.into()),
+        }
+        if !state.keyring.is_in_use() {
             return Err(Reason::GrantTypeUnsupported.into());
         }
         let assertion = form.parameter("assertion")?.ok_or(Reason::AssertionMissing)?;
-        if form.has("authorization_details") {
-            return Err(Reason::AuthorizationDetailsRequested.into());
-        }
         let (resource, scope) = (form.resources()?, form.parameter("scope")?);
+        let details = form.parameter("authorization_details")?;
         let resource: Vec<&str> = resource.iter().map(AsRef::as_ref).collect();
-        let client =
-            presented.authenticate(self, state, &form, authorization, request.client_certificate, now)?;
+        let documented = presented.documented(self, state, &form, authorization, request, now)?;
+        let client_id = match &documented {
+            // Not proven yet: see below.
+            Some(url) => url,
+            None => &*presented.authenticate(self, state, &form, authorization, request, now)?.id,
+        };
         let asked = Request {
             assertion: assertion.as_bytes(),
-            client_id: &client.id,
+            client_id,
             resource: &resource,
             scope: scope.as_deref(),
+            authorization_details: details.as_deref(),
         };
-        let pending = self.decide_on(state, &asked, now).map_err(Refused::Exchange)?;
-        pending.finish().map_err(Refused::Exchange)
+        // Not before the client has proven itself, where it can: nobody else makes us verify signatures.
+        let proof = dpop
+            .map(|proof| {
+                let url = &state.server.endpoints.token;
+                dpop::verify(proof, &self.proof_rules(state, now, request.method, url))
+            })
+            .transpose()
+            .map_err(|reason| {
+                // The first half of a handshake (RFC 9449 section 8), not a fault to be counted.
+                if reason == Reason::DpopNonceRequired {
+                    return Refused::Request(reason);
+                }
+                self.count(0, 1);
+                let refusal = state.record_refusal(reason, &state.event(&asked, now));
+                Refused::Exchange(self.tell_refused(state, client_id, refusal, now))
+            })?;
+        let proven = Proven { proof: proof.as_ref(), certificate: request.client_certificate };
+        if let Some(url) = &documented {
+            // Who such a client is has to be fetched, and nobody makes us fetch but an IdP that is trusted: with an assertion
+            // that would be exchanged if the client were proven.
+            self.foresee(state, &asked, proven, now)
+                .map_err(|refusal| Refused::Exchange(self.tell_refused(state, url, refusal, now)))?;
+            presented.by_document(self, state, &form, url, request, now)?;
+        }
+        let issued = self
+            .decide_on(state, &asked, proven, now)
+            .and_then(Pending::finish)
+            .map_err(|refusal| Refused::Exchange(self.tell_refused(state, client_id, refusal, now)))?;
+        Ok(Answer { issued, renews_nonce: proof.is_some_and(|proof| proof.is_nonce_ageing()) })
     }
 }

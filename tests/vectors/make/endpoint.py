@@ -79,15 +79,18 @@ def case(name, origin, *, headers=None, body=None, control=None, differs=None, b
     files[list(files)[-1]].append(cases[name])
 
 
-def token(name, origin, *, scope="chat.read", resource=CHAT, **rest):
+def token(name, origin, *, scope="chat.read", resource=CHAT, details=None, fetched=None, **rest):
     """A token comes back."""
-    case(name, origin, expect={"status": 200, "headers": NO_STORE, "token": {"scope": scope, "resource": resource}}, **rest)
+    granted = {"scope": scope, "resource": resource, "authorization_details": details}
+    granted = {k: v for k, v in granted.items() if v is not None}
+    expect = {"status": 200, "headers": NO_STORE, "token": granted, "fetched": fetched}
+    case(name, origin, expect={k: v for k, v in expect.items() if v is not None}, **rest)
 
 
-def error(name, origin, status, code, slug, differs, *, control="basic", headers_out=None, absent=None, **rest):
+def error(name, origin, status, code, slug, differs, *, control="basic", headers_out=None, absent=None, fetched=None, **rest):
     """An error comes back."""
     out = {**NO_STORE, **(headers_out or {})}
-    expect = {"status": status, "headers": out, "error": code, "slug": slug, "absent": absent}
+    expect = {"status": status, "headers": out, "error": code, "slug": slug, "absent": absent, "fetched": fetched}
     expect = {k: v for k, v in expect.items() if v is not None}
     case(name, origin, control=control, differs=differs, expect=expect, **rest)
 
@@ -128,7 +131,6 @@ def _requests() -> None:
         extra = [value] if name != "DPoP" else [value, ["dpop", "a.b.c"]]
         invalid_request(f"header-{name.lower()}-twice", "RFC 9110 section 5.3; RFC 9449 section 4.3", "header_repeated",
                         f"`{name}` comes twice", headers=[*GOOD, *extra])
-    invalid_request("proof", "row 62", "proof_not_supported", "a proof of possession", headers=[*GOOD, ["DPoP", "a.b.c"]])
     error("body-too-large", "row 6", 413, "invalid_request", "body_too_large", "a longer body",
           body=[usual(("made_up", "")), {"repeat": "x", "times": 65536}])
     error("assertion-too-large", "row 6; BAJ S9", 400, "invalid_grant", "assertion_too_large", "a longer assertion",
@@ -145,6 +147,9 @@ def _requests() -> None:
                         body=usual() + f"&scope={text}")
     invalid_request("form-many-parameters", "spec: nothing without a bound", "form_malformed", "65 parameters",
                     body="&".join(f"p{at}=x" for at in range(65)))
+    invalid_request("form-many-ampersands", "spec: nothing without a bound", "form_malformed", "64 ampersands behind it",
+                    body=[usual(), {"repeat": "&", "times": 64}])
+    token("form-some-ampersands", "RFC 6749 appendix B", body=[usual(), {"repeat": "&", "times": 62}])
     invalid_request("form-empty", "row 1", "grant_type_missing", "an empty body", body="")
     invalid_request("grant-type-missing", "row 1; RFC 6749 section 5.2", "grant_type_missing", "no `grant_type`",
                     body=form(("assertion", assertion())))
@@ -155,9 +160,9 @@ def _requests() -> None:
                         ("token-exchange", "urn:ietf:params:oauth:grant-type:token-exchange")):
         error(f"grant-type-{name}", "row 1; RFC 6749 section 5.2", 400, "unsupported_grant_type", "grant_type_unsupported",
               "another `grant_type`", body=form(("grant_type", value), ("assertion", assertion())))
+    error("grant-type-without-an-idp", "row 2", 400, "unsupported_grant_type", "grant_type_unsupported", "no IdP is switched on",
+          world="requests-without-idps")
     invalid_request("assertion-missing", "row 3", "assertion_missing", "no `assertion`", body=form(("grant_type", GRANT)))
-    invalid_request("authorization-details-asked", "row 67", "authorization_details_requested",
-                    "the request asks for `authorization_details`", body=usual(("authorization_details", "[]")))
 
 
 def _clients() -> None:
@@ -302,7 +307,7 @@ def _client_assertions() -> None:
 
 def _exchanges() -> None:
     """The exchange itself has its own table; here is that its answers arrive."""
-    error("id-jag-again", "row 38", 400, "invalid_grant", "replayed", "sent before", before=["basic"])
+    error("id-jag-again", "row 38, 78", 400, "invalid_grant", "replayed", "sent before", before=["basic"])
     token("id-jag-not-burned-by-a-refusal", "row 42", before=["scope-not-to-be-had"])
     error("scope-not-to-be-had", "row 50, 51", 400, "invalid_scope", "scope_not_available", "a scope that is not granted",
           body=usual(("scope", "chat.write")))

@@ -30,6 +30,7 @@ RECIPES = {
     "globex-rs256": ("RSA", 2048, {"alg": "RS256"}),
     "globex-es256": ("EC", "P-256", {"alg": "ES256"}),
     "client-rs256": ("RSA", 2048, {"alg": "RS256"}),
+    "dpop-ed25519": ("OKP", "Ed25519", {"alg": "EdDSA"}),
     "attacker-rs256": ("RSA", 2048, {"alg": "RS256"}),
     "attacker-es256": ("EC", "P-256", {"alg": "ES256"}),
     "attacker-ed25519": ("OKP", "Ed25519", {"alg": "EdDSA"}),

@@ -9,6 +9,11 @@ import importlib
 import sys
 
 import endpoint
+import endpoint_details
+import endpoint_documents
+import endpoint_dpop
+import endpoint_limits
+import endpoint_tls
 import keys
 import sign
 import table
@@ -33,6 +38,11 @@ def main() -> None:
     table.check()
     table.write()
     endpoint.requests()
+    endpoint_details.requests()
+    endpoint_documents.requests()
+    endpoint_dpop.requests()
+    endpoint_limits.requests()
+    endpoint_tls.requests()
     endpoint.write()
     makers = collections.Counter(case.get("made_by", "a reference") for case in table.cases.values())
     print(f"{len(table.cases)} cases, {len(endpoint.cases)} requests, {len(worlds.worlds)} worlds, {len(keys.RECIPES)} keys")

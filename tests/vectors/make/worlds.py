@@ -223,6 +223,14 @@ def _all() -> None:
         w["clients"].append(client("client-of-globex", idps=[GLOBEX])),
     ))
     world("requests", lambda w: w["clients"].extend(every_way()))
+    world("requests-without-idps", both(lambda w: w["clients"].extend(every_way()), acme(enabled=False)))
+    world("requests-limited", both(lambda w: w["clients"].extend(every_way()), top(limits={
+        "auth_failures_per_minute": 3, "auth_failures_per_minute_per_peer": 5, "refusals_per_minute": 2})))
+    world("requests-without-limits", both(lambda w: w["clients"].extend(every_way()), top(limits={
+        "auth_failures_per_minute": "off", "auth_failures_per_minute_per_peer": "off",
+        "refusals_per_minute": "off"})))
+    world("requests-proof-for-everyone", both(lambda w: w["clients"].extend(every_way()), chat(require=["dpop"])))
+    world("requests-with-nonce", both(lambda w: w["clients"].extend(every_way()), top(dpop={"nonce": True})))
     world("idp-switched-off", acme(enabled=False))
     world("client-switched-off", lambda w: w["clients"][0].update(enabled=False))
     world("two-tenants", both(alone, acme(tenants=["t-one", "t-two"]), grants(
@@ -312,6 +320,20 @@ def _all() -> None:
         grant(["eng"], ["chat.read"], authorization_details=["chat_channel"]),
         grant(["leads"], ["chat.read"], authorization_details=["chat_export"]),
     ))
+    written = {"id": "https://client.example/written-down.json", "auth": "private_key_jwt", "connectors": ["chat"],
+               "jwks": {"keys": [public("client-rs256")]}}
+    documents = {"origins": ["https://client.example", "https://second.example"], "connectors": ["*"]}
+    world("requests-documents", both(
+        lambda w: w["clients"].extend([*every_way(), written]), top(client_documents={**documents, "auth": ["private_key_jwt", "none"]})))
+    world("requests-documents-keys", top(client_documents=documents))
+    world("requests-tls", lambda w: w["clients"].extend([
+        {"id": "client-tls-dn", "auth": "tls_client_auth", "subject_dn": r"CN=client-tls-dn,O=Acme\, Inc.,C=US", "connectors": ["chat"]},
+        {"id": "client-tls-san", "auth": "tls_client_auth", "san_dns": "client.acme.example", "connectors": ["chat"]},
+    ]))
+    world("requests-details", both(lambda w: w["clients"].extend(every_way()), grants(
+        grant(["eng"], ["chat.read", "chat.history"], authorization_details=["chat_channel", "chat_search"]),
+        grant(["leads"], ["chat.read"], authorization_details=["chat_export"]),
+    )))
     world("proof-for-everyone", chat(require=["dpop"]))
     world("email-on-request", top(tokens={"email": True}))
     world("tokens-es256", tokens("ES256", "token-es256"))

@@ -111,12 +111,14 @@ def _actors() -> None:
 
 
 def _proofs_and_details() -> None:
-    for name, value in (
-        ("jkt", {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}),
-        ("x5t-s256", {"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}),
-        ("unknown", {"made-up": "x"}), ("empty", {}), ("null", None), ("string", "x"), ("array", []),
+    for name, slug, value in (
+        ("jkt", "proof_required", {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}),
+        # RFC 8705 section 3.1 prints a value that ends in `dg2`, which is no canonical base64url.
+        ("x5t-s256", "proof_required", {"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg0"}),
+        ("unknown", "cnf_method_unknown", {"made-up": "x"}), ("empty", "cnf_malformed", {}),
+        ("null", "cnf_malformed", None), ("string", "cnf_malformed", "x"), ("array", "cnf_malformed", []),
     ):
-        refused(f"cnf-{name}", "row 63, 65; RFC 7800 section 3", "proof_required", f"`cnf` is {name}",
+        refused(f"cnf-{name}", "row 63, 65; RFC 7800 section 3", slug, f"`cnf` is {name}",
                 claim={"cnf": value})
     refused("proof-for-everyone", "row 66; draft section 8.6", "connector_proof_required",
             "a connector that asks for proofs", world="proof-for-everyone", assertion=of("granted-rs256"))
