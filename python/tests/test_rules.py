@@ -112,7 +112,7 @@ async def test_a_rule(rule: str) -> None:
 async def test_what_only_we_refuse() -> None:
     for changes, expected in (
         ({"groups": ["guests"]}, "group_required"),
-        ({"cnf": {"jkt": "x" * 43}}, "proof_required"),
+        ({"cnf": {"jkt": "A" * 43}}, "proof_required"),
         ({"aud": ISSUER.rstrip("/")}, "audience_mismatch"),
         ({"resource": RESOURCE + "/"}, "resource_unknown"),
     ):
