@@ -11,9 +11,9 @@ TARGETS ?= jws claims jwk jwks config policy directory exchange endpoint dpop ne
 # For `make install`: everything goes to PREFIX/lib and PREFIX/include.
 PREFIX ?= /usr/local
 
-PARTS := rust ring c
+PARTS := rust ring python c
 # Parts of what is not here yet: leaving them out is said, and changes nothing.
-LATER := python net
+LATER := net
 RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 RING := --locked --no-default-features --features ring
@@ -26,14 +26,21 @@ TOOLS := $(CURDIR)/target/tools
 DENY_VERSION := 0.20.2
 DENY := $(TOOLS)/bin/cargo-deny
 
+# Python: an environment of our own, at the root, where editors look for it.
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+PINNED := python/requirements-dev.txt
+# What its tests need from npm. Node itself is among it.
+NODE := python/tests/node
+
 comma := ,
 skipped := $(subst $(comma), ,$(SKIP))
 export CARGO_TERM_PROGRESS_WHEN ?= never
 # What is built is looked for under target/.
 unexport CARGO_TARGET_DIR
 
-.PHONY: help demo deps install test test-rust test-ring test-c loom mutants fuzz bench public-api \
-    need-rust need-tools need-c++ need-c
+.PHONY: help demo demo-mcp deps dev wheel install test test-rust test-ring test-python test-c loom mutants fuzz bench
+.PHONY: bench-python public-api need-rust need-tools need-c++ need-c need-python need-venv need-node
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -43,12 +50,19 @@ help: ## list the commands
 demo: need-rust ## the main job: a company of 2,000 people gets its tokens, and the hostile get none
 	$(CARGO) run --release --locked -p idjag-cli -- wave
 
-deps: need-rust need-tools ## install what the tests need beside cargo and cc: c++, cargo-deny, tools and libraries for C
-	@$(MAKE) -s --no-print-directory need-c 2>/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(DEBIAN); \
+demo-mcp: dev ## an IdP, an MCP server and the MCP SDK's own client: who gets in, who does not, and why
+	$(VENV)/bin/python python/examples/demo.py
+
+deps: need-rust need-tools ## install what the tests need beside cargo and cc: cargo-deny, tools for C, packages of Python and npm
+	@missing=""; $(MAKE) -s --no-print-directory need-c 2>/dev/null || missing="$(DEBIAN)"; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3 python3-venv"; \
+	command -v npm >/dev/null || missing="$$missing npm"; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \
 	fi
 	@$(MAKE) --no-print-directory need-c++
 	@case " $(skipped) " in *" c "*) ;; *) $(MAKE) --no-print-directory need-c;; esac
+	@case " $(skipped) " in *" python "*) ;; *) $(MAKE) --no-print-directory $(VENV)/pinned $(NODE)/node_modules/pinned;; esac
 	@[ "$$($(DENY) --version 2>/dev/null)" = "cargo-deny $(DENY_VERSION)" ] || \
 	    CARGO_PROFILE_DEV_DEBUG=false $(CARGO) install --debug --locked --root $(TOOLS) \
 	        --target-dir $(TOOLS)/build --version $(DENY_VERSION) cargo-deny
@@ -59,6 +73,30 @@ deps: need-rust need-tools ## install what the tests need beside cargo and cc: c
 install: need-rust ## the C library, its header, and what pkg-config and CMake look for, to PREFIX=/usr/local
 	$(CARGO) build --release --locked -p idjag-ffi
 	ffi/package/install "$(PREFIX)"
+
+dev: need-rust $(VENV)/pinned ## .venv with a release build of the Python package, its test tools, mcp and fastmcp
+	$(VENV)/bin/maturin develop --quiet --release --locked --manifest-path python/Cargo.toml
+
+$(NODE)/node_modules/pinned: $(NODE)/package.json
+	@command -v npm >/dev/null || { echo "npm is missing: install it ('apt-get install npm')" >&2; exit 1; }
+	cd $(NODE) && npm install --no-audit --no-fund --no-package-lock --loglevel=error
+	@cp $< $@
+
+# A file that says which requirements are in there.
+$(VENV)/pinned: $(PINNED)
+	@$(MAKE) --no-print-directory need-python
+	[ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(PINNED)
+	@cp $(PINNED) $@
+
+wheel: need-rust $(VENV)/pinned ## a wheel in target/wheels, tried in an environment that has nothing else
+	@rm -rf target/wheels target/wheel-venv
+	$(VENV)/bin/maturin build --quiet --release --locked --manifest-path python/Cargo.toml --out target/wheels
+	$(PYTHON) -m venv target/wheel-venv
+	target/wheel-venv/bin/python -m pip install --quiet --disable-pip-version-check --no-index target/wheels/*.whl
+	cd python && IDJAG_PYTHON=$(CURDIR)/target/wheel-venv/bin/python \
+	    $(VENV)/bin/python -m pytest -k the_example_of_the_readme tests/test_examples.py
+	@ls target/wheels/*.whl
 
 test: need-rust ## every test; SKIP=ring leaves a part out
 	@for part in $(skipped); do case " $(PARTS) $(LATER) " in *" $$part "*) ;; \
@@ -88,6 +126,14 @@ test-ring: need-rust ## the same engine over ring, without aws-lc-rs
 
 test-c: need-rust need-c ## the C library: header, vectors, threads, AddressSanitizer, valgrind, installed, examples
 	ffi/tests/run
+
+test-python: need-rust need-venv need-node ## the Python package: stubs, types, style, the vector table, real servers, a wheel
+	@$(MAKE) --no-print-directory dev
+	cd python && $(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check .
+	cd python && $(VENV)/bin/mypy
+	cd python && $(VENV)/bin/python -m mypy.stubtest idjag
+	cd python && $(VENV)/bin/python -m pytest
+	@$(MAKE) --no-print-directory wheel
 
 # Without aws-lc-rs, which takes longest to build and has no part in it.
 loom: export RUSTFLAGS := --cfg loom
@@ -131,6 +177,10 @@ bench: need-rust ## the figures of the README, what changes with growth (and its
 	$(CARGO) bench --locked -p idjag-benches
 	CARGO="$(CARGO)" benches/peers/run
 
+bench-python: dev ## the Python package beside the MCP SDK and FastMCP: in process, and over HTTP under uvicorn
+	$(CARGO) build --release --locked -p idjag-benches --bin load
+	$(VENV)/bin/python python/benches/figures.py
+
 public-api: need-rust ## write core/public-api.txt anew, to be reviewed as a diff
 	UPDATE_PUBLIC_API=1 $(CARGO) test --locked -p idjag-tests --test api
 
@@ -153,3 +203,17 @@ need-c:
 	    { echo "$$tool is missing: run 'make deps' as root, or install $(DEBIAN); or SKIP=c" >&2; exit 1; }; done
 	@for library in jansson libmicrohttpd; do pkg-config --exists $$library || \
 	    { echo "the development part of $$library is missing: run 'make deps' as root, or install $(DEBIAN); or SKIP=c" >&2; exit 1; }; done
+
+need-python:
+	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: install it ('apt-get install python3 python3-venv')" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	    { echo "$$($(PYTHON) --version) is too old: install 3.10 or newer, or name one: 'make PYTHON=python3.12 ...'" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	    { echo "Python's venv is missing: install it ('apt-get install python3-venv')" >&2; exit 1; }
+
+need-node:
+	@cmp -s $(NODE)/package.json $(NODE)/node_modules/pinned || \
+	    { echo "the packages of $(NODE)/package.json are missing: run 'make deps'" >&2; exit 1; }
+
+need-venv: need-python
+	@cmp -s $(PINNED) $(VENV)/pinned || { echo "the packages of $(PINNED) are missing from .venv: run 'make deps'" >&2; exit 1; }

@@ -88,6 +88,13 @@ impl Exchange {
         json.into_string()
     }
 
+    /// The URL of the authorization endpoint that the configuration keeps free (`endpoints.authorize`). Nothing is
+    /// authorized there, and [`metadata`](Self::metadata) does not name it. It is for doors to clients that cannot read
+    /// metadata without one: what is served there answers `unauthorized_client` (RFC 6749 section 4.1.2.1).
+    pub fn authorization_endpoint(&self) -> String {
+        self.load().server.endpoints.authorize.clone()
+    }
+
     /// The metadata of one resource, as JSON (RFC 9728 section 2): for the URL that [`challenge`](Self::challenge) names.
     /// `None` where no enabled connector serves it.
     pub fn protected_resource_metadata(&self, resource: &str) -> Option<String> {

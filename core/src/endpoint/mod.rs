@@ -99,6 +99,11 @@ impl<'a> TokenRequest<'a> {
 }
 
 impl Exchange {
+    /// How many bytes a body may have (`limits.max_body_bytes`): a server need not read more than one beyond them.
+    pub fn max_body_bytes(&self) -> usize {
+        self.load().server.limits.max_body_bytes
+    }
+
     /// A request about a token (RFC 7009, RFC 7662): the client, proven, and the token that it names.
     fn about_a_token<'s>(
         &'s self,

@@ -1,0 +1,123 @@
+"""The class `Exchange`: the native one, with its endpoints and the doors for `await`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from idjag import _core
+from idjag._core import IssuedToken, TokenResponse
+
+__all__ = ["Exchange"]
+
+
+class Exchange(_core.Exchange):
+    """The engine: takes ID-JAGs, mints access tokens, verifies them.
+
+    Shared by any number of threads; it starts none before the first batch. It belongs to the process that made it:
+    after a fork the child makes its own.
+
+    Args:
+        config: The path of `idjag.toml`, or the same as a mapping. Paths in a file are relative to it, those in a
+            mapping to the working directory.
+        clock: Gives the time in seconds since 1970; for tests.
+
+    Raises:
+        ConfigError: The configuration has a fault; the text names file, line and key.
+    """
+
+    __slots__ = ("__weakref__",)
+
+    def token_endpoint(
+        self,
+        body: bytes,
+        method: str = "POST",
+        target: str = "/token",
+        headers: Iterable[tuple[str | bytes, str | bytes]] = (),
+        authorization: str | None = None,
+        dpop: str | None = None,
+        client_certificate: bytes | None = None,
+        peer: str | None = None,
+    ) -> TokenResponse:
+        """Answers a request to the token endpoint (RFC 6749 section 3.2): authenticates the client, exchanges.
+
+        Never fails on what the request says: what cannot be answered otherwise is an OAuth error in the response.
+
+        Args:
+            body: The body. One that was cut off a byte after `limits.max_body_bytes` is refused as the whole would be.
+            method: The method of the request.
+            target: Path, and query if there is one.
+            headers: Pairs of name and value, in order, one that came twice standing twice. Without any, the body is
+                taken as the form that it has to be.
+            authorization: A further header `Authorization`, where the framework keeps it apart.
+            dpop: A further header `DPoP`, likewise.
+            client_certificate: The client's certificate in DER, proven in the TLS handshake.
+            peer: The address of the client, for the limits on how often one may fail.
+        """
+        return self._answer(
+            "token", body, method, target, headers, authorization, dpop, client_certificate, peer
+        )
+
+    def revocation_endpoint(
+        self,
+        body: bytes,
+        method: str = "POST",
+        target: str = "/revoke",
+        headers: Iterable[tuple[str | bytes, str | bytes]] = (),
+        authorization: str | None = None,
+        client_certificate: bytes | None = None,
+        peer: str | None = None,
+    ) -> TokenResponse:
+        """Answers a request to the revocation endpoint (RFC 7009). The arguments are those of `token_endpoint`."""
+        return self._answer(
+            "revoke", body, method, target, headers, authorization, None, client_certificate, peer
+        )
+
+    def introspection_endpoint(
+        self,
+        body: bytes,
+        method: str = "POST",
+        target: str = "/introspect",
+        headers: Iterable[tuple[str | bytes, str | bytes]] = (),
+        authorization: str | None = None,
+        client_certificate: bytes | None = None,
+        peer: str | None = None,
+    ) -> TokenResponse:
+        """Answers a request to the introspection endpoint (RFC 7662). The arguments are those of `token_endpoint`."""
+        return self._answer(
+            "introspect", body, method, target, headers, authorization, None, client_certificate, peer
+        )
+
+    async def exchange_async(
+        self,
+        assertion: str,
+        *,
+        client_id: str,
+        resource: str | Iterable[str] | None = None,
+        scopes: Iterable[str] | None = None,
+        authorization_details: str | Sequence[Mapping[str, Any]] | None = None,
+    ) -> IssuedToken:
+        """`exchange`, complete when the record of it is durable. As long as there is no record that is at once."""
+        return self.exchange(
+            assertion,
+            client_id=client_id,
+            resource=resource,
+            scopes=scopes,
+            authorization_details=authorization_details,
+        )
+
+    async def token_endpoint_async(
+        self,
+        body: bytes,
+        method: str = "POST",
+        target: str = "/token",
+        headers: Iterable[tuple[str | bytes, str | bytes]] = (),
+        authorization: str | None = None,
+        dpop: str | None = None,
+        client_certificate: bytes | None = None,
+        peer: str | None = None,
+    ) -> TokenResponse:
+        """`token_endpoint`, complete when the record of it is durable. As long as there is none, that is at once."""
+        return self.token_endpoint(
+            body, method, target, headers, authorization, dpop, client_certificate, peer
+        )

@@ -1,0 +1,51 @@
+//! The host's clock: a Python callable, asked once before the engine is, so that the engine never calls Python.
+
+use std::cell::Cell;
+
+use idjag::{Clock, SystemClock};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+thread_local! {
+    /// What the host's clock said for the call that this thread is in.
+    static NOW: Cell<i64> = const { Cell::new(0) };
+}
+
+/// Where the time of an engine comes from.
+pub(crate) enum Source {
+    System,
+    Host(Py<PyAny>),
+}
+
+/// The engine's half of a host's clock.
+pub(crate) struct Told;
+
+impl Clock for Told {
+    fn now(&self) -> i64 {
+        NOW.get()
+    }
+}
+
+impl Source {
+    /// Asks the host's clock and notes the answer for the call that follows on this thread.
+    pub(crate) fn ask(&self, py: Python<'_>) -> PyResult<()> {
+        if let Self::Host(clock) = self {
+            let seconds: f64 = clock.call0(py)?.extract(py)?;
+            if !seconds.is_finite() {
+                return Err(PyValueError::new_err(format!("the clock says {seconds}")));
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "what is too large becomes the largest")]
+            NOW.set(seconds.floor() as i64);
+        }
+        Ok(())
+    }
+
+    /// The time now, for what is told the time.
+    pub(crate) fn now(&self, py: Python<'_>) -> PyResult<i64> {
+        self.ask(py)?;
+        Ok(match self {
+            Self::System => SystemClock.now(),
+            Self::Host(_) => NOW.get(),
+        })
+    }
+}

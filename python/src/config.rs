@@ -1,0 +1,136 @@
+//! Where a configuration comes from: a file, with what it names beside it, or a mapping.
+//!
+//! The core opens no file; this is where the package does.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use idjag::{Config, Error};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyMapping, PyString};
+
+use crate::errors;
+use crate::text::{Octets, Text};
+
+/// What mappings are called in errors.
+const MAPPING: &str = "config";
+
+/// A configuration as it was given.
+pub(crate) enum Given {
+    /// A file; what it names is relative to it.
+    File(PathBuf),
+    /// A mapping as JSON; what it names is relative to the working directory.
+    Mapping(String),
+}
+
+/// Why there is no configuration.
+enum Fault {
+    /// It cannot be read at all.
+    Unread(String),
+    /// It says something wrong.
+    Wrong(Box<Error>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Given {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if object.cast::<PyMapping>().is_ok() {
+            return json(&object).map(Self::Mapping);
+        }
+        let path = object.extract::<PathBuf>();
+        path.map(Self::File).map_err(|_| PyTypeError::new_err("a path or a mapping"))
+    }
+}
+
+impl Given {
+    /// Reads it, with everything that it names, without holding the interpreter.
+    pub(crate) fn load(&self, py: Python<'_>) -> PyResult<Config> {
+        py.detach(|| self.read()).map_err(|fault| match fault {
+            Fault::Unread(why) => errors::config(py, &why, None),
+            Fault::Wrong(error) => errors::config(py, &self.located(&error), Some(&error)),
+        })
+    }
+
+    fn read(&self) -> Result<Config, Fault> {
+        let (name, text, folder) = match self {
+            Self::Mapping(text) => (MAPPING.to_owned(), text.clone(), Path::new("")),
+            Self::File(path) => {
+                let name = path.display().to_string();
+                let text = fs::read_to_string(path)
+                    .map_err(|why| Fault::Unread(format!("cannot read `{name}`: {why}")))?;
+                (name, text, path.parent().unwrap_or(Path::new("")))
+            }
+        };
+        let mut read = |path: &str| fs::read(folder.join(path)).map_err(|why| why.to_string());
+        Config::parse(&name, &text, &mut read).map_err(|error| Fault::Wrong(Box::new(error)))
+    }
+
+    /// The error with its file as the user finds it.
+    fn located(&self, error: &Error) -> String {
+        match self {
+            // The lines are those of a text that nobody has seen.
+            Self::Mapping(_) if error.file() == MAPPING => format!("`{}`: {}", error.key(), error.message()),
+            Self::Mapping(_) => error.to_string(),
+            Self::File(path) => {
+                let beside = Path::new(error.file()).is_relative() && Path::new(error.file()) != path;
+                match path.parent().filter(|folder| beside && !folder.as_os_str().is_empty()) {
+                    Some(folder) => format!("{}/{error}", folder.display()),
+                    None => error.to_string(),
+                }
+            }
+        }
+    }
+}
+
+/// `object` as JSON. Mappings of any kind, paths and dates are written as what they stand for.
+pub(crate) fn json(object: &Bound<'_, PyAny>) -> PyResult<String> {
+    let py = object.py();
+    let options = PyDict::new(py);
+    options.set_item("default", py.import("idjag._json")?.getattr("plain")?)?;
+    options.set_item("allow_nan", false)?;
+    let text = py.import("json")?.call_method("dumps", (object,), Some(&options));
+    // A NaN, or a circle: content, not a type.
+    let text = text.map_err(|error| {
+        let is_content = error.is_instance_of::<PyValueError>(py);
+        if is_content { errors::config(py, &error.value(py).to_string(), None) } else { error }
+    })?;
+    text.extract()
+}
+
+/// A document that is put: JSON as a mapping, or its text.
+pub(crate) struct Document(pub(crate) Vec<u8>);
+
+impl<'py> FromPyObject<'_, 'py> for Document {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if object.cast::<PyMapping>().is_ok() {
+            return Ok(Self(json(&object)?.into_bytes()));
+        }
+        let text = object.extract::<Octets<'_>>();
+        text.map(|text| Self(text.0.into_owned()))
+            .map_err(|_| PyTypeError::new_err("a mapping, a str or bytes"))
+    }
+}
+
+/// `authorization_details` of a request: JSON as its text, or what it stands for.
+pub(crate) struct Details(pub(crate) String);
+
+impl<'py> FromPyObject<'_, 'py> for Details {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(text) = object.extract::<Text<'_>>() {
+            return Ok(Self(text.into_string()));
+        }
+        let text = object.py().import("json")?.call_method1("dumps", (object,));
+        // What JSON cannot say of it, a circle, is content as any other: no engine accepts an empty text.
+        let text = text.or_else(|error| {
+            let is_content = error.is_instance_of::<PyValueError>(object.py());
+            if is_content { Ok(PyString::new(object.py(), "").into_any()) } else { Err(error) }
+        })?;
+        text.extract().map(Self)
+    }
+}

@@ -1,0 +1,329 @@
+//! The class `Exchange`.
+
+use std::borrow::Cow;
+
+use idjag::{Challenge, Directory, ResourceRequest, Response, TokenRequest};
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+
+use crate::clock::{Source, Told};
+use crate::config::{Details, Document, Given};
+use crate::endpoint::{self, Headers, TokenResponse};
+use crate::errors;
+use crate::explanation::Explanation;
+use crate::process::Process;
+use crate::request::Request;
+use crate::revocation::Revocation;
+use crate::text::{Resources, Scopes, Text};
+use crate::token::{IssuedToken, VerifiedToken};
+
+/// The engine: takes ID-JAGs, mints access tokens, verifies them. Shared by any number of threads.
+#[pyclass(frozen, subclass, module = "idjag")]
+pub(crate) struct Exchange {
+    /// In a place of its own: it wants to lie on a boundary of 128 bytes, and Python's objects lie on one of 16.
+    engine: Box<idjag::Exchange>,
+    clock: Source,
+    process: Process,
+}
+
+type Answer = fn(&idjag::Exchange, &TokenRequest<'_>) -> Response;
+
+#[pymethods]
+impl Exchange {
+    #[new]
+    #[pyo3(signature = (config, *, clock = None))]
+    fn new(py: Python<'_>, config: Given, clock: Option<Py<PyAny>>) -> PyResult<Self> {
+        let clock = match clock {
+            None => Source::System,
+            Some(clock) if clock.bind(py).is_callable() => Source::Host(clock),
+            Some(_) => {
+                return Err(PyTypeError::new_err("`clock` is a callable that gives seconds since 1970"));
+            }
+        };
+        let builder = idjag::Exchange::builder(config.load(py)?);
+        let builder = match clock {
+            Source::System => builder,
+            Source::Host(_) => builder.clock(Told),
+        };
+        clock.ask(py)?;
+        let engine = py.detach(|| builder.build()).map_err(|error| errors::load(py, &error))?;
+        Ok(Self { engine: Box::new(engine), clock, process: Process::current() })
+    }
+
+    /// Exchanges an ID-JAG for an access token.
+    ///
+    /// Raises `ExchangeDenied` where the answer is no, whatever the strings hold, and `Unavailable` where there is none now.
+    #[pyo3(signature = (assertion, *, client_id, resource = None, scopes = None, authorization_details = None))]
+    fn exchange(
+        &self,
+        py: Python<'_>,
+        assertion: Text<'_>,
+        client_id: Text<'_>,
+        resource: Option<Resources>,
+        scopes: Option<Scopes>,
+        authorization_details: Option<Details>,
+    ) -> PyResult<IssuedToken> {
+        let engine = self.engine(py)?;
+        let resource = resource.unwrap_or_default().0;
+        let resource: Vec<&str> = resource.iter().map(String::as_str).collect();
+        let request = idjag::Request {
+            assertion: assertion.as_str().as_bytes(),
+            client_id: client_id.as_str(),
+            resource: &resource,
+            scope: scopes.as_ref().and_then(|scopes| scopes.0.as_deref()),
+            authorization_details: authorization_details.as_ref().map(|details| &*details.0),
+        };
+        engine.exchange(&request).map(IssuedToken).map_err(|refusal| errors::refusal(py, refusal))
+    }
+
+    /// Exchanges many on all cores, with the answers in the order of the requests. A refusal is an answer.
+    ///
+    /// Of a `jti` that comes twice the first wins.
+    fn exchange_many<'py>(
+        &self,
+        py: Python<'py>,
+        requests: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let requests: Vec<Bound<'_, Request>> = requests
+            .try_iter()?
+            .map(|request| Ok(request?.cast_into::<Request>()?))
+            .collect::<PyResult<_>>()?;
+        let engine = self.engine(py)?;
+        let requests: Vec<&Request> = requests.iter().map(Bound::get).collect();
+        let answers = py.detach(|| {
+            let resources: Vec<Vec<&str>> = requests.iter().map(|request| request.resources()).collect();
+            let requests = requests.iter().zip(&resources);
+            let requests: Vec<_> = requests.map(|(request, resources)| request.with(resources)).collect();
+            engine.exchange_many(&requests)
+        });
+        let objects = answers.into_iter().map(|answer| match answer {
+            Ok(issued) => Ok(Bound::new(py, IssuedToken(issued))?.into_any()),
+            Err(refusal) => errors::refusal_object(py, refusal),
+        });
+        PyList::new(py, objects.collect::<PyResult<Vec<_>>>()?)
+    }
+
+    /// Verifies an access token of this server for `resource`, as of now. `None` for whatever is not valid.
+    #[pyo3(signature = (token, *, resource, dpop = None, method = None, url = None, client_certificate = None))]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
+    fn verify(
+        &self,
+        py: Python<'_>,
+        token: Text<'_>,
+        resource: Text<'_>,
+        dpop: Option<Text<'_>>,
+        method: Option<Text<'_>>,
+        url: Option<Text<'_>>,
+        client_certificate: Option<Cow<'_, [u8]>>,
+    ) -> PyResult<Option<VerifiedToken>> {
+        let engine = self.engine(py)?;
+        let verified = engine.verify_request(&ResourceRequest {
+            token: token.as_str().as_bytes(),
+            resource: resource.as_str(),
+            dpop: dpop.as_ref().map(|proof| proof.as_str().as_bytes()),
+            method: method.as_ref().map_or("", Text::as_str),
+            url: url.as_ref().map_or("", Text::as_str),
+            client_certificate: client_certificate.as_deref(),
+        });
+        Ok(verified.ok().map(VerifiedToken))
+    }
+
+    /// Why `exchange` would grant or refuse. Spends nothing and mints nothing.
+    #[pyo3(signature = (assertion, *, client_id, resource = None, scopes = None, authorization_details = None))]
+    fn explain(
+        &self,
+        py: Python<'_>,
+        assertion: Text<'_>,
+        client_id: Text<'_>,
+        resource: Option<Resources>,
+        scopes: Option<Scopes>,
+        authorization_details: Option<Details>,
+    ) -> PyResult<Explanation> {
+        let engine = self.engine(py)?;
+        let request = Request::new(assertion, client_id, resource, scopes, authorization_details);
+        let now = self.clock.now(py)?;
+        Ok(Explanation(engine.explain(&request.with(&request.resources()), now)))
+    }
+
+    /// One of the three endpoints. Which arguments may be left out is said in Python.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
+    fn _answer(
+        &self,
+        py: Python<'_>,
+        endpoint: &str,
+        body: Cow<'_, [u8]>,
+        method: Text<'_>,
+        target: Text<'_>,
+        headers: Headers,
+        authorization: Option<Text<'_>>,
+        dpop: Option<Text<'_>>,
+        client_certificate: Option<Cow<'_, [u8]>>,
+        peer: Option<Text<'_>>,
+    ) -> PyResult<TokenResponse> {
+        let answer: Answer = match endpoint {
+            "token" => idjag::Exchange::handle,
+            "revoke" => idjag::Exchange::handle_revocation,
+            "introspect" => idjag::Exchange::handle_introspection,
+            _ => return Err(PyTypeError::new_err("there is no such endpoint")),
+        };
+        let given =
+            endpoint::Given { body, method, target, headers, authorization, dpop, client_certificate, peer };
+        let engine = self.engine(py)?;
+        Ok(given.answered(|request| answer(engine, request)))
+    }
+
+    /// The metadata of the authorization server, as JSON (RFC 8414).
+    fn metadata<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, self.at_rest(py)?.metadata().as_bytes()))
+    }
+
+    /// The nonce for DPoP proofs, where the configuration asks for one: for the header `DPoP-Nonce`.
+    fn dpop_nonce(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        Ok(self.engine(py)?.dpop_nonce())
+    }
+
+    /// Our public keys, as a JWK Set (RFC 7517).
+    fn jwks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, self.at_rest(py)?.jwks().as_bytes()))
+    }
+
+    /// The metadata of a resource, as JSON (RFC 9728); `None` where no enabled connector serves it.
+    fn protected_resource_metadata<'py>(
+        &self,
+        py: Python<'py>,
+        resource: Text<'_>,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let json = self.at_rest(py)?.protected_resource_metadata(resource.as_str());
+        Ok(json.map(|json| PyBytes::new(py, json.as_bytes())))
+    }
+
+    /// The value of `WWW-Authenticate` for a request without a token, with an invalid one, or one of too few scopes.
+    #[pyo3(signature = (resource, *, invalid_token = false, insufficient_scope = None))]
+    fn challenge(
+        &self,
+        py: Python<'_>,
+        resource: Text<'_>,
+        invalid_token: bool,
+        insufficient_scope: Option<Text<'_>>,
+    ) -> PyResult<String> {
+        let challenge = match &insufficient_scope {
+            Some(scope) => Challenge::InsufficientScope(scope.as_str()),
+            None if invalid_token => Challenge::Invalid,
+            None => Challenge::Missing,
+        };
+        Ok(self.at_rest(py)?.challenge(resource.as_str(), challenge))
+    }
+
+    /// Replaces the keys of one IdP. Raises `ConfigError`, and those of before still hold.
+    fn put_jwks(&self, py: Python<'_>, issuer: Text<'_>, jwks: Document) -> PyResult<()> {
+        let (engine, issuer, jwks) = (self.at_rest(py)?, issuer.as_str(), &jwks.0);
+        py.detach(|| engine.put_jwks(issuer, jwks)).map_err(|error| errors::load(py, &error))
+    }
+
+    /// Replaces the directory: a mapping, the same as JSON, or CSV. Raises `ConfigError`, and the one of before still holds.
+    #[pyo3(signature = (snapshot, *, name = None))]
+    fn put_directory(&self, py: Python<'_>, snapshot: Document, name: Option<Text<'_>>) -> PyResult<()> {
+        let (engine, text) = (self.at_rest(py)?, &snapshot.0);
+        let name = name.as_ref().map_or("directory", Text::as_str);
+        let is_json = text.trim_ascii_start().first() == Some(&b'{');
+        let read = if is_json { Directory::from_json } else { Directory::from_csv };
+        py.detach(|| read(name, text).map(|directory| engine.put_directory(directory)))
+            .map_err(|error| errors::load(py, &error))
+    }
+
+    /// Replaces the policy by one in the form of `policy.toml`. Raises `ConfigError`, and the one of before still holds.
+    #[pyo3(signature = (text, *, name = None))]
+    fn put_policy(&self, py: Python<'_>, text: Document, name: Option<Text<'_>>) -> PyResult<()> {
+        let engine = self.at_rest(py)?;
+        let name = name.as_ref().map_or("policy", Text::as_str);
+        let text = String::from_utf8(text.0)
+            .map_err(|_| errors::config(py, &format!("`{name}` is not UTF-8"), None))?;
+        py.detach(|| engine.put_policy(name, &text)).map_err(|error| errors::load(py, &error))
+    }
+
+    /// Replaces everything that a configuration names but the single-use store. Raises `ConfigError`, and the one of before
+    /// still holds.
+    fn reload(&self, py: Python<'_>, config: Given) -> PyResult<()> {
+        let (engine, config) = (self.engine(py)?, config.load(py)?);
+        py.detach(|| engine.reload(config)).map_err(|error| errors::load(py, &error))
+    }
+
+    /// Revokes as of now: what was issued until now ends at the next `verify`, and new exchanges are refused.
+    fn revoke(&self, py: Python<'_>, revocation: &Revocation) -> PyResult<()> {
+        let engine = self.engine(py)?;
+        py.detach(|| engine.revoke(&revocation.as_core()));
+        Ok(())
+    }
+
+    /// Lets new exchanges through again. What was revoked stays revoked.
+    fn lift(&self, py: Python<'_>, revocation: &Revocation) -> PyResult<()> {
+        let engine = self.engine(py)?;
+        py.detach(|| engine.lift(&revocation.as_core()));
+        Ok(())
+    }
+
+    /// The URL that the configuration keeps free for an authorization endpoint.
+    #[getter]
+    fn authorization_endpoint(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(self.at_rest(py)?.authorization_endpoint())
+    }
+
+    /// How many bytes the body of a request may have.
+    #[getter]
+    fn max_body_bytes(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.at_rest(py)?.max_body_bytes())
+    }
+
+    /// Counters and sizes.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = self.at_rest(py)?.stats();
+        let replay = PyDict::new(py);
+        replay.set_item("entries", stats.replay.entries)?;
+        replay.set_item("bytes", stats.replay.bytes)?;
+        replay.set_item("max_bytes", stats.replay.max_bytes)?;
+        let all = PyDict::new(py);
+        all.set_item("granted", stats.granted)?;
+        all.set_item("refused", stats.refused)?;
+        all.set_item("limited", stats.limited)?;
+        all.set_item("people", stats.people)?;
+        all.set_item("policy_digest", stats.policy_digest)?;
+        all.set_item("generation", stats.generation)?;
+        all.set_item("replay", replay)?;
+        Ok(all)
+    }
+
+    /// What the configuration allows and still deserves a look.
+    #[getter]
+    fn warnings(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(self.at_rest(py)?.warnings())
+    }
+
+    fn __repr__(&self) -> String {
+        format!("{:?}", self.engine)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match &self.clock {
+            Source::System => Ok(()),
+            Source::Host(clock) => visit.call(clock),
+        }
+    }
+}
+
+impl Exchange {
+    /// The engine, its clock asked for the call that follows.
+    fn engine(&self, py: Python<'_>) -> PyResult<&idjag::Exchange> {
+        self.process.check(py)?;
+        self.clock.ask(py)?;
+        Ok(&self.engine)
+    }
+
+    /// The engine for what does not depend on the time.
+    fn at_rest(&self, py: Python<'_>) -> PyResult<&idjag::Exchange> {
+        self.process.check(py)?;
+        Ok(&self.engine)
+    }
+}
