@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::assertion::{Presented, Slot, directory_subject};
+use crate::assertion::{Kind, Presented, Slot, directory_subject};
 use crate::base64url;
 use crate::claims::Claims;
 use crate::clients::Clients;
@@ -18,7 +18,6 @@ use crate::json::{Document, Memory, Parser};
 use crate::json_writer::JsonWriter;
 use crate::jws::Compact;
 use crate::keyring::Keyring;
-use crate::mint::TYP;
 use crate::own_keys::OwnKeys;
 use crate::policy::narrow;
 use crate::possession::Confirmation;
@@ -210,8 +209,8 @@ impl Facts {
         parser: &mut Parser,
         slot: &mut Slot,
     ) -> Result<Self, Reason> {
-        let presented =
-            Presented::read(token, TYP, today.max_bytes, parser, slot).map_err(|_| Reason::TokenMalformed)?;
+        let presented = Presented::read(token, Kind::AccessToken, today.max_bytes, parser, slot)
+            .map_err(|_| Reason::TokenMalformed)?;
         let header = presented.header();
         let key = today.keys.find(header.kid, header.alg).ok_or(Reason::TokenSignatureInvalid)?;
         if !presented.is_signed_by(key.verifying()) {

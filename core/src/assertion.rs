@@ -17,6 +17,7 @@ use crate::jwks::NoKey;
 use crate::jws::{Compact, Header};
 use crate::key::VerifyingKey;
 use crate::keyring::{Keyring, Trusted};
+use crate::mint;
 use crate::possession::{Confirmation, Possession};
 use crate::reason::Reason;
 use crate::record::Event;
@@ -24,6 +25,27 @@ use crate::scope::Scope;
 
 /// The header's `typ`, to the byte (draft section 3.1).
 pub(crate) const TYP: &str = "oauth-id-jag+jwt";
+
+/// The values of `typ` that a client assertion may have beside none (RFC 7523 says nothing of it).
+const CLIENT_TYPES: [&str; 2] = ["JWT", "client-authentication+jwt"];
+
+/// What a token is to be, by its header's `typ`. None of them is ever taken for another (RFC 8725 section 3.11).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    IdJag,
+    AccessToken,
+    ClientAssertion,
+}
+
+impl Kind {
+    fn admits(self, typ: Option<&str>) -> bool {
+        match self {
+            Self::IdJag => typ == Some(TYP),
+            Self::AccessToken => typ == Some(mint::TYP),
+            Self::ClientAssertion => typ.is_none_or(|typ| CLIENT_TYPES.contains(&typ)),
+        }
+    }
+}
 
 /// The memory that one token needs while it is looked at. Reused, and never smaller than what it held before.
 #[derive(Default)]
@@ -39,22 +61,22 @@ pub(crate) struct Slot {
 struct KnownHeader {
     /// As it stands in the token.
     text: Vec<u8>,
-    typ: &'static str,
+    kind: Kind,
     alg: Algorithm,
     kid: Option<String>,
 }
 
 impl Slot {
     /// Reads a header, unless it is to the byte the one that was read before.
-    fn read_header(&mut self, text: &[u8], typ: &'static str, parser: &mut Parser) -> Result<(), Reason> {
-        if self.header.as_ref().is_some_and(|known| known.text == text && known.typ == typ) {
+    fn read_header(&mut self, text: &[u8], kind: Kind, parser: &mut Parser) -> Result<(), Reason> {
+        if self.header.as_ref().is_some_and(|known| known.text == text && known.kind == kind) {
             return Ok(());
         }
         self.header = None;
         let decoded = decode(text, &mut self.decoded)?;
         let document = Document::read(decoded, parser, &mut self.memory)?;
-        let Header { alg, kid } = Header::read(&document, |found| found == Some(typ))?;
-        self.header = Some(KnownHeader { text: text.to_owned(), typ, alg, kid: kid.map(str::to_owned) });
+        let Header { alg, kid } = Header::read(&document, |typ| kind.admits(typ))?;
+        self.header = Some(KnownHeader { text: text.to_owned(), kind, alg, kid: kid.map(str::to_owned) });
         Ok(())
     }
 }
@@ -73,11 +95,11 @@ pub(crate) struct Presented<'a> {
 }
 
 impl<'a> Presented<'a> {
-    /// Reads a token of at most `max_bytes` whose header's `typ` is `typ`. Linear in its length; no allocation once
+    /// Reads a token of at most `max_bytes` that says it is of this kind. Linear in its length; no allocation once
     /// `slot` has grown to the size of the tokens that come and knows their header.
     pub(crate) fn read(
         token: &'a [u8],
-        typ: &'static str,
+        kind: Kind,
         max_bytes: usize,
         parser: &mut Parser,
         slot: &'a mut Slot,
@@ -86,12 +108,12 @@ impl<'a> Presented<'a> {
             return Err(Reason::AssertionTooLarge);
         }
         let compact = Compact::split(token)?;
-        slot.read_header(compact.header, typ, parser)?;
+        slot.read_header(compact.header, kind, parser)?;
         let Slot { header: Some(known), payload, signature, memory, .. } = slot else {
             return Err(Reason::JsonInvalid);
         };
         let header = Header { alg: known.alg, kid: known.kid.as_deref() };
-        if header.alg.is_symmetric() && typ == TYP {
+        if header.alg.is_symmetric() && kind == Kind::IdJag {
             return Err(Reason::AlgNotAllowed);
         }
         let payload = decode(compact.payload, payload)?;

@@ -10,7 +10,7 @@ use std::thread;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::assertion::{Plausible, Presented, Slot, TYP};
+use crate::assertion::{Kind, Plausible, Presented, Slot};
 use crate::exchange::{Desk, Exchange, Issued, Pending, Request, accept_claim, claim_of, finish_many};
 use crate::grant::Grant;
 use crate::json::Parser;
@@ -103,7 +103,13 @@ impl Exchange {
             .iter()
             .zip(slots)
             .map(|(request, slot)| {
-                Presented::read(request.assertion, TYP, rules.limits.max_assertion_bytes, parser, slot)
+                Presented::read(
+                    request.assertion,
+                    Kind::IdJag,
+                    rules.limits.max_assertion_bytes,
+                    parser,
+                    slot,
+                )
             })
             .collect();
         let plausible = presented

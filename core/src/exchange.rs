@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::access_token::VerifiedToken;
-use crate::assertion::{Plausible, Presented, Slot, TYP};
+use crate::assertion::{Kind, Plausible, Presented, Slot};
 use crate::base64url;
 use crate::client_documents::ClientDocuments;
 use crate::config::{self, Config};
@@ -426,7 +426,7 @@ impl Exchange {
         let Workspace { parser, slot, desk } = workspace;
         let rules = state.rules(now, self.began);
         let presented =
-            Presented::read(request.assertion, TYP, rules.limits.max_assertion_bytes, parser, slot)?;
+            Presented::read(request.assertion, Kind::IdJag, rules.limits.max_assertion_bytes, parser, slot)?;
         let plausible = Plausible::check(&presented, request.client_id, &proven.possession(), &rules, event)?;
         let assertion = plausible.verify()?;
         event.signature_valid = true;
@@ -458,7 +458,7 @@ impl Exchange {
             let Workspace { parser, slot, .. } = workspace;
             let limit = state.server.limits.max_assertion_bytes;
             let foreseen =
-                Presented::read(request.assertion, TYP, limit, parser, slot).and_then(|presented| {
+                Presented::read(request.assertion, Kind::IdJag, limit, parser, slot).and_then(|presented| {
                     self.rehearse(state, request, proven, &presented, now, &mut event).map(|_| ())
                 });
             foreseen.map_err(|reason| {

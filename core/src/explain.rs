@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::assertion::{Presented, TYP};
+use crate::assertion::{Kind, Presented, TYP};
 use crate::claims::{Claims, GroupsClaim};
 use crate::config::{Idp, State as ConnectorState};
 use crate::exchange::{Exchange, Proven, Request, Workspace};
@@ -102,7 +102,7 @@ impl Exchange {
         let mut workspace = Workspace::default();
         let Workspace { parser, slot, .. } = &mut workspace;
         let limit = state.server.limits.max_assertion_bytes;
-        let presented = match Presented::read(request.assertion, TYP, limit, parser, slot) {
+        let presented = match Presented::read(request.assertion, Kind::IdJag, limit, parser, slot) {
             Ok(presented) => presented,
             Err(reason) => {
                 let detail = format!("{} bytes; {}", request.assertion.len(), reason.meaning());

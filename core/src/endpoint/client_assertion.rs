@@ -4,29 +4,20 @@
 use std::cell::RefCell;
 
 use super::client_auth::Door;
-use crate::base64url;
-use crate::claims::Claims;
+use crate::assertion::{Kind, Presented, Slot};
 use crate::config::{AssertionAudience, Keys};
-use crate::json::{Document, Memory, Parser};
-use crate::jws::{Compact, Header};
+use crate::json::Parser;
 use crate::reason::Reason;
 use crate::replay::{Claim, Purpose, ReplayKey};
 
 /// How long a client assertion may still live, in seconds: so long its `jti` is remembered.
 const MAX_LIFETIME_S: i64 = 3_600;
 
-/// The values of `typ` that a client assertion may have beside none. An ID-JAG or an access token is never one.
-const TYPES: [&str; 2] = ["JWT", "client-authentication+jwt"];
-
 /// The memory that one client assertion needs while it is looked at. Reused.
 #[derive(Default)]
 struct Desk {
     parser: Parser,
-    header_memory: Memory,
-    memory: Memory,
-    header: Vec<u8>,
-    payload: Vec<u8>,
-    signature: Vec<u8>,
+    slot: Slot,
 }
 
 thread_local! {
@@ -57,22 +48,12 @@ fn verify_at<'k, C>(
     named: impl FnOnce(&str) -> Result<Signer<'k, C>, Reason>,
 ) -> Result<(C, Claim), Reason> {
     let limits = door.limits;
-    if jwt.len() > limits.max_assertion_bytes {
-        return Err(Reason::ClientAssertionMalformed);
-    }
     let malformed = |_| Reason::ClientAssertionMalformed;
-    let compact = Compact::split(jwt.as_bytes()).map_err(malformed)?;
-    let Desk { parser, header_memory, memory, header, payload, signature } = desk;
-    let no_base64 = |_| Reason::ClientAssertionMalformed;
-    let header = base64url::decode_into(compact.header, header).map_err(no_base64)?;
-    let payload = base64url::decode_into(compact.payload, payload).map_err(no_base64)?;
-    let signature = base64url::decode_into(compact.signature, signature).map_err(no_base64)?;
-    let header =
-        Document::read(header, parser, header_memory).map_err(|_| Reason::ClientAssertionMalformed)?;
-    let header =
-        Header::read(&header, |typ| typ.is_none_or(|typ| TYPES.contains(&typ))).map_err(malformed)?;
-    let document = Document::read(payload, parser, memory).map_err(|_| Reason::ClientAssertionMalformed)?;
-    let claims = Claims::find(document.object());
+    let Desk { parser, slot } = desk;
+    let limit = limits.max_assertion_bytes;
+    let presented =
+        Presented::read(jwt.as_bytes(), Kind::ClientAssertion, limit, parser, slot).map_err(malformed)?;
+    let claims = presented.claims();
 
     let subject = claims.subject().map_err(malformed)?;
     let (client, keys, audience) = named(subject)?;
@@ -100,8 +81,9 @@ fn verify_at<'k, C>(
     let Keys::Static(keys) = keys else {
         return Err(Reason::ClientKeysUnavailable);
     };
+    let header = presented.header();
     let key = keys.select(header.kid, header.alg).map_err(|_| Reason::ClientAssertionSignature)?;
-    if !key.verify(header.alg, compact.signing_input, signature) {
+    if !presented.is_signed_by(key) {
         return Err(Reason::ClientAssertionSignature);
     }
     let claim = Claim {

@@ -86,8 +86,11 @@ pub(super) fn decode(text: &[u8]) -> Option<Cow<'_, str>> {
     if memchr::memchr2(b'%', b'+', text).is_none() {
         return str::from_utf8(text).ok().map(Cow::Borrowed);
     }
-    let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    percent_decode(&spaced).decode_utf8().ok().map(|text| Cow::Owned(text.into_owned()))
+    let mut text = Cow::Borrowed(text);
+    if memchr::memchr(b'+', &text).is_some() {
+        text.to_mut().iter_mut().filter(|byte| **byte == b'+').for_each(|byte| *byte = b' ');
+    }
+    percent_decode(&text).decode_utf8().ok().map(|text| Cow::Owned(text.into_owned()))
 }
 
 #[cfg(test)]
