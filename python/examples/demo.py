@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import secrets
 import socket
 import sys
@@ -20,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import idp as company
 import uvicorn
 from client import AssertionProvider, InMemory, call
-from idp import ID_JAG, StandIn
 from mcp.client.auth import OAuthTokenError
 from server_sdk import application
 
@@ -42,7 +41,6 @@ cold_start = "accept"
 [[idps]]
 issuer = "{idp}"
 jwks_file = "idp.jwks.json"
-algorithms = ["ES256"]
 groups = {{ claim = "groups" }}
 
 [[clients]]
@@ -89,21 +87,14 @@ async def serving(app: Any, listener: socket.socket) -> AsyncIterator[None]:
         await task
 
 
-def logged_in(idp: str, person: str, kept: list[str]) -> AssertionProvider:
-    """The first leg: what `person` logged in with becomes an ID-JAG for this client, server and resource."""
+def logged_in(idp: idjag.IdentityProvider, secret: str, person: str, kept: list[str]) -> AssertionProvider:
+    """The first leg: the ID token of who logged in becomes an ID-JAG for this client, server and resource."""
+    id_token = idp.id_token(person, client_id="agent", groups=PEOPLE[person])
 
     async def id_jag(audience: str, resource: str) -> str:
-        form = {
-            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
-            "requested_token_type": ID_JAG,
-            "subject_token": person,
-            "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
-            "audience": audience,
-            "resource": resource,
-            "client_id": CLIENT,
-        }
+        form = company.asking(id_token, secret, audience, resource)
         async with httpx2.AsyncClient() as http:
-            answer = await http.post(f"{idp}/token", data=form)
+            answer = await http.post(f"{idp.issuer}/token", data=form)
         kept.append(answer.raise_for_status().json()["access_token"])
         return kept[-1]
 
@@ -119,18 +110,19 @@ def first(error: BaseException) -> BaseException:
 async def main() -> None:
     secret = secrets.token_urlsafe(32)
     (idp_listener, idp_origin), (listener, origin) = listening(), listening()
-    idp = StandIn(idp_origin, PEOPLE)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         names = {"origin": origin, "idp": idp_origin, "client": CLIENT}
         names["digest"] = hashlib.sha256(secret.encode()).hexdigest()
-        (folder / "idp.jwks.json").write_text(json.dumps(idp.jwks))
+        (folder / "idp.toml").write_text(company.CONFIG.format(**names))
+        idp = idjag.IdentityProvider(folder / "idp.toml")
+        (folder / "idp.jwks.json").write_bytes(idp.jwks())
         (folder / "idjag.toml").write_text(CONFIG.format(**names))
         policy = POLICY.format(**names)
         (folder / "policy.toml").write_text(policy)
         exchange = idjag.Exchange(folder / "idjag.toml")
         resource = f"{origin}/mcp"
-        await stack.enter_async_context(serving(idp.application(), idp_listener))
+        await stack.enter_async_context(serving(company.application(idp), idp_listener))
         await stack.enter_async_context(serving(application(exchange, resource), listener))
         print(f"the company's IdP  {idp_origin}   (a stand-in)")
         print(f"the MCP server     {resource}   (uvicorn, the MCP SDK, idjag)\n")
@@ -142,7 +134,7 @@ async def main() -> None:
                 issuer=origin,
                 client_id=CLIENT,
                 client_secret=secret,
-                assertion=logged_in(idp_origin, person, kept),
+                assertion=logged_in(idp, secret, person, kept),
                 storage=storage,
             )
 

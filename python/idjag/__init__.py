@@ -23,12 +23,14 @@ from idjag._core import (
 )
 from idjag._errors import ConfigError, ExchangeDenied, IdjagError, Unavailable
 from idjag._exchange import Exchange
+from idjag._identity_provider import IdentityProvider
 
 __all__ = [
     "ConfigError",
     "Exchange",
     "ExchangeDenied",
     "Explanation",
+    "IdentityProvider",
     "IdjagError",
     "IssuedToken",
     "Request",

@@ -12,6 +12,7 @@ __all__ = [
     "VERSION",
     "Exchange",
     "Explanation",
+    "IdentityProvider",
     "IssuedToken",
     "Request",
     "Revocation",
@@ -321,6 +322,49 @@ class Exchange:
         """How many bytes the body of a request may have: a server need not read more than one beyond them."""
     def stats(self) -> _Stats:
         """Counters and sizes."""
+    @property
+    def warnings(self) -> list[str]:
+        """What the configuration allows and still deserves a look."""
+
+@disjoint_base
+class IdentityProvider:
+    def __new__(
+        cls,
+        config: str | PathLike[str] | Mapping[str, Any],
+        *,
+        clock: Callable[[], float] | None = None,
+    ) -> IdentityProvider: ...
+    def _answer(
+        self,
+        body: bytes,
+        method: str,
+        target: str,
+        headers: Iterable[tuple[str | bytes, str | bytes]],
+        authorization: str | None,
+        dpop: str | None,
+        client_certificate: bytes | None,
+        peer: str | None,
+    ) -> TokenResponse: ...
+    def id_token(
+        self,
+        subject: str,
+        *,
+        client_id: str,
+        groups: str | Iterable[str] | None = None,
+        email: str | None = None,
+        lifetime_s: int = 3600,
+    ) -> str:
+        """Signs an ID token with our first key, for whoever has signed the person in.
+
+        It is taken where `subject_tokens` has our issuer identifier with `own_keys = true`.
+        """
+    def metadata(self) -> bytes:
+        """The metadata of this authorization server, as JSON (RFC 8414)."""
+    def jwks(self) -> bytes:
+        """Our public keys, as a JWK Set (RFC 7517)."""
+    @property
+    def issuer(self) -> str:
+        """The issuer identifier, the `iss` of every ID-JAG."""
     @property
     def warnings(self) -> list[str]:
         """What the configuration allows and still deserves a look."""

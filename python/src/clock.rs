@@ -3,8 +3,9 @@
 use std::cell::Cell;
 
 use idjag::{Clock, SystemClock};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 
 thread_local! {
     /// What the host's clock said for the call that this thread is in.
@@ -27,6 +28,23 @@ impl Clock for Told {
 }
 
 impl Source {
+    /// The argument `clock` of a constructor.
+    pub(crate) fn new(py: Python<'_>, clock: Option<Py<PyAny>>) -> PyResult<Self> {
+        match clock {
+            None => Ok(Self::System),
+            Some(clock) if clock.bind(py).is_callable() => Ok(Self::Host(clock)),
+            Some(_) => Err(PyTypeError::new_err("`clock` is a callable that gives seconds since 1970")),
+        }
+    }
+
+    /// Shows the garbage collector what is held.
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Self::System => Ok(()),
+            Self::Host(clock) => visit.call(clock),
+        }
+    }
+
     /// Asks the host's clock and notes the answer for the call that follows on this thread.
     pub(crate) fn ask(&self, py: Python<'_>) -> PyResult<()> {
         if let Self::Host(clock) = self {

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use idjag::{Config, Error};
+use idjag::Error;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
@@ -23,6 +23,9 @@ pub(crate) enum Given {
     /// A mapping as JSON; what it names is relative to the working directory.
     Mapping(String),
 }
+
+/// Reads the text of a configuration; the last argument reads the files that it names.
+type Parse<C> = fn(&str, &str, &mut dyn FnMut(&str) -> Result<Vec<u8>, String>) -> Result<C, Error>;
 
 /// Why there is no configuration.
 enum Fault {
@@ -46,14 +49,14 @@ impl<'py> FromPyObject<'_, 'py> for Given {
 
 impl Given {
     /// Reads it, with everything that it names, without holding the interpreter.
-    pub(crate) fn load(&self, py: Python<'_>) -> PyResult<Config> {
-        py.detach(|| self.read()).map_err(|fault| match fault {
+    pub(crate) fn load<C: Send>(&self, py: Python<'_>, parse: Parse<C>) -> PyResult<C> {
+        py.detach(|| self.read(parse)).map_err(|fault| match fault {
             Fault::Unread(why) => errors::config(py, &why, None),
             Fault::Wrong(error) => errors::config(py, &self.located(&error), Some(&error)),
         })
     }
 
-    fn read(&self) -> Result<Config, Fault> {
+    fn read<C>(&self, parse: Parse<C>) -> Result<C, Fault> {
         let (name, text, folder) = match self {
             Self::Mapping(text) => (MAPPING.to_owned(), text.clone(), Path::new("")),
             Self::File(path) => {
@@ -64,7 +67,7 @@ impl Given {
             }
         };
         let mut read = |path: &str| fs::read(folder.join(path)).map_err(|why| why.to_string());
-        Config::parse(&name, &text, &mut read).map_err(|error| Fault::Wrong(Box::new(error)))
+        parse(&name, &text, &mut read).map_err(|error| Fault::Wrong(Box::new(error)))
     }
 
     /// The error with its file as the user finds it.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use idjag::{Challenge, Directory, ResourceRequest, Response, TokenRequest};
+use idjag::{Challenge, Config, Directory, ResourceRequest, Response, TokenRequest};
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::exceptions::PyTypeError;
@@ -36,14 +36,8 @@ impl Exchange {
     #[new]
     #[pyo3(signature = (config, *, clock = None))]
     fn new(py: Python<'_>, config: Given, clock: Option<Py<PyAny>>) -> PyResult<Self> {
-        let clock = match clock {
-            None => Source::System,
-            Some(clock) if clock.bind(py).is_callable() => Source::Host(clock),
-            Some(_) => {
-                return Err(PyTypeError::new_err("`clock` is a callable that gives seconds since 1970"));
-            }
-        };
-        let builder = idjag::Exchange::builder(config.load(py)?);
+        let clock = Source::new(py, clock)?;
+        let builder = idjag::Exchange::builder(config.load(py, Config::parse)?);
         let builder = match clock {
             Source::System => builder,
             Source::Host(_) => builder.clock(Told),
@@ -247,7 +241,7 @@ impl Exchange {
     /// Replaces everything that a configuration names but the single-use store. Raises `ConfigError`, and the one of before
     /// still holds.
     fn reload(&self, py: Python<'_>, config: Given) -> PyResult<()> {
-        let (engine, config) = (self.engine(py)?, config.load(py)?);
+        let (engine, config) = (self.engine(py)?, config.load(py, Config::parse)?);
         py.detach(|| engine.reload(config)).map_err(|error| errors::load(py, &error))
     }
 
@@ -306,10 +300,7 @@ impl Exchange {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match &self.clock {
-            Source::System => Ok(()),
-            Source::Host(clock) => visit.call(clock),
-        }
+        self.clock.traverse(&visit)
     }
 }
 

@@ -12,6 +12,7 @@ mod endpoint;
 mod errors;
 mod exchange;
 mod explanation;
+mod identity_provider;
 mod process;
 mod request;
 mod revocation;
@@ -27,6 +28,8 @@ mod _core {
     use super::exchange::Exchange;
     #[pymodule_export]
     use super::explanation::Explanation;
+    #[pymodule_export]
+    use super::identity_provider::IdentityProvider;
     #[pymodule_export]
     use super::process::forked;
     #[pymodule_export]
