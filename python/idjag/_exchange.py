@@ -15,7 +15,8 @@ class Exchange(_core.Exchange):
     """The engine: takes ID-JAGs, mints access tokens, verifies them.
 
     Shared by any number of threads; it starts none before the first batch. It belongs to the process that made it:
-    after a fork the child makes its own.
+    after a fork the child makes its own. As long as it lives, no other process makes one over the same file, unless
+    `replay.allow_per_process` is true: each would accept the same assertion once.
 
     Args:
         config: The path of `idjag.toml`, or the same as a mapping. Paths in a file are relative to it, those in a
@@ -23,7 +24,7 @@ class Exchange(_core.Exchange):
         clock: Gives the time in seconds since 1970; for tests.
 
     Raises:
-        ConfigError: The configuration has a fault; the text names file, line and key.
+        ConfigError: The configuration has a fault, or another process runs over it; the text names file, line and key.
     """
 
     __slots__ = ("__weakref__",)

@@ -4,13 +4,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use idjag::Error;
+use idjag::{Config, Error};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
 
 use crate::errors;
+use crate::lock::{self, Lock, Taken};
 use crate::text::{Octets, Text};
 
 /// What mappings are called in errors.
@@ -26,6 +28,14 @@ pub(crate) enum Given {
 
 /// Reads the text of a configuration; the last argument reads the files that it names.
 type Parse<C> = fn(&str, &str, &mut dyn FnMut(&str) -> Result<Vec<u8>, String>) -> Result<C, Error>;
+
+/// That no other process runs over the same file, as far as it can be told, for as long as this lives.
+#[derive(Default)]
+pub(crate) struct Alone {
+    pub(crate) lock: Option<Arc<Lock>>,
+    /// What is to be said where it cannot be told.
+    pub(crate) warning: Option<String>,
+}
 
 /// Why there is no configuration.
 enum Fault {
@@ -52,8 +62,31 @@ impl Given {
     pub(crate) fn load<C: Send>(&self, py: Python<'_>, parse: Parse<C>) -> PyResult<C> {
         py.detach(|| self.read(parse)).map_err(|fault| match fault {
             Fault::Unread(why) => errors::config(py, &why, None),
-            Fault::Wrong(error) => errors::config(py, &self.located(&error), Some(&error)),
+            Fault::Wrong(error) => self.fault(py, &error),
         })
+    }
+
+    /// Makes sure that no other process runs over the file, where `config`, read from it, does not allow that. There is
+    /// nothing to be told of a mapping.
+    pub(crate) fn alone(&self, py: Python<'_>, config: &Config) -> PyResult<Alone> {
+        let (Self::File(path), Some(fault)) = (self, config.one_process()) else {
+            return Ok(Alone::default());
+        };
+        match lock::take(path) {
+            Taken::Here(lock) => Ok(Alone { lock: Some(lock), warning: None }),
+            Taken::NoFile => Ok(Alone::default()),
+            Taken::Elsewhere => Err(self.fault(py, &fault)),
+            Taken::Unknown(why) => {
+                let path = path.display();
+                let warning = format!("{path}: whether another process runs over it cannot be told: {why}");
+                Ok(Alone { lock: None, warning: Some(warning) })
+            }
+        }
+    }
+
+    /// The exception for a fault in it.
+    fn fault(&self, py: Python<'_>, error: &Error) -> PyErr {
+        errors::config(py, &self.located(error), Some(error))
     }
 
     fn read<C>(&self, parse: Parse<C>) -> Result<C, Fault> {

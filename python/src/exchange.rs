@@ -1,6 +1,7 @@
 //! The class `Exchange`.
 
 use std::borrow::Cow;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use idjag::{Challenge, Config, Directory, ResourceRequest, Response, TokenRequest};
 use pyo3::PyTraverseError;
@@ -10,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::clock::{Source, Told};
-use crate::config::{Details, Document, Given};
+use crate::config::{Alone, Details, Document, Given};
 use crate::endpoint::{self, Headers, TokenResponse};
 use crate::errors;
 use crate::explanation::Explanation;
@@ -27,6 +28,7 @@ pub(crate) struct Exchange {
     engine: Box<idjag::Exchange>,
     clock: Source,
     process: Process,
+    alone: Mutex<Alone>,
 }
 
 type Answer = fn(&idjag::Exchange, &TokenRequest<'_>) -> Response;
@@ -37,14 +39,17 @@ impl Exchange {
     #[pyo3(signature = (config, *, clock = None))]
     fn new(py: Python<'_>, config: Given, clock: Option<Py<PyAny>>) -> PyResult<Self> {
         let clock = Source::new(py, clock)?;
-        let builder = idjag::Exchange::builder(config.load(py, Config::parse)?);
+        let given = config;
+        let config = given.load(py, Config::parse)?;
+        let alone = Mutex::new(given.alone(py, &config)?);
+        let builder = idjag::Exchange::builder(config);
         let builder = match clock {
             Source::System => builder,
             Source::Host(_) => builder.clock(Told),
         };
         clock.ask(py)?;
         let engine = py.detach(|| builder.build()).map_err(|error| errors::load(py, &error))?;
-        Ok(Self { engine: Box::new(engine), clock, process: Process::current() })
+        Ok(Self { engine: Box::new(engine), clock, process: Process::current(), alone })
     }
 
     /// Exchanges an ID-JAG for an access token.
@@ -241,8 +246,15 @@ impl Exchange {
     /// Replaces everything that a configuration names but the single-use store. Raises `ConfigError`, and the one of before
     /// still holds.
     fn reload(&self, py: Python<'_>, config: Given) -> PyResult<()> {
-        let (engine, config) = (self.engine(py)?, config.load(py, Config::parse)?);
-        py.detach(|| engine.reload(config)).map_err(|error| errors::load(py, &error))
+        let given = config;
+        let (engine, config) = (self.engine(py)?, given.load(py, Config::parse)?);
+        let alone = given.alone(py, &config)?;
+        py.detach(|| engine.reload(config)).map_err(|error| errors::load(py, &error))?;
+        // The memory stays, and with it what the lock is there for: one goes only where another one comes.
+        if alone.lock.is_some() || alone.warning.is_some() {
+            *self.alone() = alone;
+        }
+        Ok(())
     }
 
     /// Revokes as of now: what was issued until now ends at the next `verify`, and new exchanges are refused.
@@ -292,7 +304,9 @@ impl Exchange {
     /// What the configuration allows and still deserves a look.
     #[getter]
     fn warnings(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        Ok(self.at_rest(py)?.warnings())
+        let mut warnings = self.at_rest(py)?.warnings();
+        warnings.extend(self.alone().warning.clone());
+        Ok(warnings)
     }
 
     fn __repr__(&self) -> String {
@@ -305,6 +319,11 @@ impl Exchange {
 }
 
 impl Exchange {
+    /// What is known of other processes. Whole at any time.
+    fn alone(&self) -> MutexGuard<'_, Alone> {
+        self.alone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The engine, its clock asked for the call that follows.
     fn engine(&self, py: Python<'_>) -> PyResult<&idjag::Exchange> {
         self.process.check(py)?;

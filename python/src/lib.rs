@@ -13,6 +13,7 @@ mod errors;
 mod exchange;
 mod explanation;
 mod identity_provider;
+mod lock;
 mod process;
 mod request;
 mod revocation;

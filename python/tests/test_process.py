@@ -67,6 +67,8 @@ def test_changes_while_threads_verify(good: Good) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_child_is_refused_and_makes_its_own(good: Good) -> None:
+    config = good.bench.config
+    config["tokens"]["keys"] = "ephemeral"
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -89,7 +91,8 @@ def test_a_child_is_refused_and_makes_its_own(good: Good) -> None:
                     other()
                 except idjag.IdjagError:
                     refused += 1
-            own = Bench(good.bench.world, good.bench.now).exchange
+            # Of the same, but no file: see `test_workers.py`.
+            own = idjag.Exchange(config, clock=lambda: good.bench.now)
             token = own.exchange(good.assertion, client_id=good.client_id)
             works = own.verify(token.access_token, resource=token.resource) is not None
             said = f"{refused} {works} {error}".encode()

@@ -168,6 +168,26 @@ impl Config {
         &self.warnings
     }
 
+    /// The fault of a second process that runs over this configuration: each would have its own memory of what was used,
+    /// and each its own keys where they are ephemeral. `None` where the configuration allows it
+    /// (`replay.allow_per_process`). Nothing here knows of other processes: whoever reads the file finds out, and refuses.
+    pub fn one_process(&self) -> Option<Error> {
+        if self.replay.allow_per_process {
+            return None;
+        }
+        let keys = if self.tokens.ephemeral {
+            ", and its own keys (`tokens.keys` is \"ephemeral\"), so that one refuses the tokens of the other"
+        } else {
+            ""
+        };
+        let message = format!(
+            "another process runs over this configuration, and each would have its own memory of what was used and \
+             revoked (`store` is \"memory\"), so that each accepts the same assertion once{keys}; run one process, or \
+             say `allow_per_process = true`"
+        );
+        Some(Error::new(&*self.file, Some(self.replay.line), "replay", message))
+    }
+
     /// The warnings that stay when another policy is put, and those that come of this one.
     pub(crate) fn split_warnings(&mut self) -> (Vec<String>, Vec<String>) {
         let mut lasting = std::mem::take(&mut self.warnings);

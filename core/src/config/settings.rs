@@ -211,6 +211,10 @@ pub(crate) struct Replay {
     /// Memory for it, at most, in bytes.
     pub(crate) max_bytes: u64,
     pub(crate) cold_start: ColdStart,
+    /// Whether several processes may have one each.
+    pub(crate) allow_per_process: bool,
+    /// Where it is written down.
+    pub(crate) line: u32,
 }
 
 /// What happens to assertions that were issued before the memory began.
@@ -225,7 +229,7 @@ pub(crate) enum ColdStart {
 impl Replay {
     /// Reads `replay`.
     pub(super) fn read(root: &Section<'_>, inputs: &mut Inputs<'_>) -> Result<Self, Error> {
-        let section = root.section("replay", &["store", "max_bytes", "cold_start"])?;
+        let section = root.section("replay", &["store", "max_bytes", "cold_start", "allow_per_process"])?;
         if let Some(store) = section.optional("store") {
             let word = store.word(&[("memory", None), ("file", Some("file")), ("redis", Some("redis"))])?;
             if let Some(word) = word {
@@ -248,7 +252,12 @@ impl Replay {
                 cold_start
             }
         };
-        Ok(Self { max_bytes, cold_start })
+        let allow_per_process = section.boolean("allow_per_process", false)?;
+        if let Some(field) = section.optional("allow_per_process").filter(|_| allow_per_process) {
+            inputs
+                .warn(&field.error("every process accepts an assertion once, and revokes for itself alone"));
+        }
+        Ok(Self { max_bytes, cold_start, allow_per_process, line: section.line() })
     }
 }
 

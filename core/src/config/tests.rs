@@ -90,7 +90,15 @@ fn the_complete_example_is_read() {
         }
     );
     assert!(config.dpop.nonce);
-    assert_eq!(config.replay, Replay { max_bytes: 64 << 20, cold_start: ColdStart::RefuseOlder });
+    assert_eq!(
+        config.replay,
+        Replay {
+            max_bytes: 64 << 20,
+            cold_start: ColdStart::RefuseOlder,
+            allow_per_process: false,
+            line: 20
+        }
+    );
     assert_eq!(
         config.audit,
         Some(Audit::Record {
@@ -101,6 +109,18 @@ fn the_complete_example_is_read() {
     );
     assert_eq!(config.compat.resource_mismatch, OAuthError::InvalidTarget);
     assert_eq!(config.compat.missing_access, OAuthError::InvalidGrant);
+}
+
+#[test]
+fn a_second_process_is_at_fault_unless_that_is_allowed() {
+    let fault = parse(COMPLETE, POLICY).unwrap().one_process().unwrap();
+    assert_eq!((fault.line(), fault.key()), (Some(20), "replay"));
+    assert!(fault.message().contains("`allow_per_process = true`") && !fault.message().contains("ephemeral"));
+    let ephemeral = changed(COMPLETE, r#"["keys/2026-11.jwk", "keys/2026-10.jwk"]"#, r#""ephemeral""#);
+    let fault = parse(&ephemeral, POLICY).unwrap().one_process().unwrap();
+    assert!(fault.message().contains("`tokens.keys` is \"ephemeral\""));
+    let allowed = changed(&ephemeral, "[replay]", "[replay]\nallow_per_process = true");
+    assert_eq!(parse(&allowed, POLICY).unwrap().one_process(), None);
 }
 
 #[test]
