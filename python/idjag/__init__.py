@@ -13,6 +13,7 @@ import os
 
 from idjag._core import (
     VERSION,
+    Challenge,
     Explanation,
     IssuedToken,
     Request,
@@ -26,6 +27,7 @@ from idjag._exchange import Exchange
 from idjag._identity_provider import IdentityProvider
 
 __all__ = [
+    "Challenge",
     "ConfigError",
     "Exchange",
     "ExchangeDenied",

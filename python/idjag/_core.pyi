@@ -10,6 +10,7 @@ from idjag._errors import ExchangeDenied, Unavailable
 
 __all__ = [
     "VERSION",
+    "Challenge",
     "Exchange",
     "Explanation",
     "IdentityProvider",
@@ -136,6 +137,20 @@ class VerifiedToken:
         """All claims, as the token was minted."""
 
 @final
+class Challenge:
+    """What a resource answers a request whose token is missing or not valid."""
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """`WWW-Authenticate`, and `DPoP-Nonce` where a proof needs one (RFC 9449 sections 7.1 and 9)."""
+    @property
+    def slug(self) -> str | None:
+        """Why: for logs, and nowhere in the headers. `None` where no token came."""
+
+@final
 class TokenResponse:
     """What an endpoint answers."""
 
@@ -251,6 +266,21 @@ class Exchange:
 
         Returns:
             `None` for whatever is not valid.
+        """
+    def verify_request(
+        self,
+        token: str | None,
+        *,
+        resource: str,
+        dpop: str | None = None,
+        method: str | None = None,
+        url: str | None = None,
+        client_certificate: bytes | None = None,
+    ) -> VerifiedToken | Challenge:
+        """`verify`, with what to answer where the token is not valid, or none came. It takes the same arguments.
+
+        Raises:
+            Unavailable: Whether a proof was used before cannot be told now.
         """
     def explain(
         self,

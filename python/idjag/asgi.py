@@ -95,7 +95,7 @@ class Application:
                 await _serve(document(), scope, send)
                 return
             if path == self._authorize:
-                await _send(400, [_JSON, (b"cache-control", b"no-store")], _UNAUTHORIZED, send)
+                await send_whole(400, [_JSON, (b"cache-control", b"no-store")], _UNAUTHORIZED, send)
                 return
             if path in self._resources or (not self._resources and path.startswith(RESOURCE)):
                 await _serve(self._resource(scope), scope, send)
@@ -123,11 +123,11 @@ class Application:
             target=f"{scope['path']}?{query.decode('latin-1')}" if query else scope["path"],
             # A request without headers at all is not one without a request.
             headers=scope["headers"] or [(b"host", b"")],
-            client_certificate=_certificate(scope),
+            client_certificate=certificate(scope),
             peer=client[0] if client else None,
         )
         headers = [(name.encode(), value.encode()) for name, value in response.headers]
-        await _send(response.status, headers, response.body, send)
+        await send_whole(response.status, headers, response.body, send)
 
     def _metadata(self) -> bytes:
         metadata = json.loads(self._exchange.metadata())
@@ -180,7 +180,7 @@ async def _body(receive: Receive, limit: int) -> bytes | None:
     return bytes(body[: limit + 1])
 
 
-def _certificate(scope: Scope) -> bytes | None:
+def certificate(scope: Scope) -> bytes | None:
     """The client's certificate, where the server has the ASGI extension for TLS."""
     tls = (scope.get("extensions") or {}).get("tls") or {}
     chain = list(tls.get("client_cert_chain") or ())
@@ -195,14 +195,14 @@ def _certificate(scope: Scope) -> bytes | None:
 async def _serve(document: bytes | None, scope: Scope, send: Send) -> None:
     """A public document, or that there is none."""
     if document is None:
-        await _send(404, [(b"content-type", b"text/plain")], b"not found", send)
+        await send_whole(404, [(b"content-type", b"text/plain")], b"not found", send)
     elif scope["method"] in ("GET", "HEAD"):
-        await _send(200, [_JSON, _PUBLIC], document, send, head=scope["method"] == "HEAD")
+        await send_whole(200, [_JSON, _PUBLIC], document, send, head=scope["method"] == "HEAD")
     else:
-        await _send(405, [(b"allow", b"GET, HEAD"), _PUBLIC], b"", send)
+        await send_whole(405, [(b"allow", b"GET, HEAD"), _PUBLIC], b"", send)
 
 
-async def _send(
+async def send_whole(
     status: int, headers: list[tuple[bytes, bytes]], body: bytes, send: Send, *, head: bool = False
 ) -> None:
     headers = [*headers, (b"content-length", str(len(body)).encode())]

@@ -8,6 +8,9 @@ or, where another provider owns the routes:
     mcp = FastMCP("chat", auth=MultiAuth(server=theirs, verifiers=[ours]))
     ours.mount(mcp)
 
+`MultiAuth` has only its own middleware: tokens that are bound to a key or a certificate are refused there, unless the
+application is wrapped in `idjag.bound.BoundTokens`. Alone, `IdJagAuth` takes them.
+
 In a tool, `get_access_token()` says who asks: `subject`, `scopes`, and in `claims` the `idp`, `tenant` and `groups`.
 """
 
@@ -19,11 +22,13 @@ from typing import Any
 from fastmcp import FastMCP
 from fastmcp.server.auth import AccessToken, TokenVerifier
 from pydantic import AnyHttpUrl
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.routing import Route
 
 import idjag
 from idjag.asgi import Application
+from idjag.bound import BoundTokens, verified
 from idjag.mcp import present_claims
 
 __all__ = ["IdJagAuth"]
@@ -48,7 +53,7 @@ class IdJagAuth(TokenVerifier):
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """Who presents the token, or `None`. Scopes and groups are those of now, not of the time of issue."""
-        who = self.exchange.verify(token, resource=self.resource)
+        who = verified(self.exchange, token, resource=self.resource)
         if who is None:
             return None
         return AccessToken(
@@ -72,6 +77,11 @@ class IdJagAuth(TokenVerifier):
         self.set_mcp_path(mcp_path)
         application = Application(self.exchange, resources=[self.resource], authorization_endpoint=True)
         return [Route(path, endpoint=application) for path in application.paths]
+
+    def get_middleware(self) -> list[Middleware]:
+        """What FastMCP has for every provider, and before it what takes tokens that are bound to a key."""
+        bound = Middleware(BoundTokens, exchange=self.exchange, resource=self.resource)
+        return [bound, *super().get_middleware()]
 
     def mount(self, server: FastMCP[Any]) -> None:
         """Serves the endpoints beside a provider that owns the routes, as `MultiAuth(server=…)` does.

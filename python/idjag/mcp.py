@@ -15,7 +15,10 @@
 The routes are the first door. The SDK's own token handler asks for `client_id` in the form and for a stored secret, so
 that clients with Basic alone, with `private_key_jwt` or with a certificate never reach a provider; it keeps one of
 several parameters of a name, and knows neither `access_denied` nor the resource of an answer. Who needs it all the same
-takes `IdentityAssertionMixin` or `AuthorizationServer`.
+takes `IdentityAssertionMixin` or `AuthorizationServer`; an assertion that is bound to a key is refused there, because
+no proof comes with it. Tokens that are bound (DPoP, certificates) need one line more:
+
+    app = idjag.bound.BoundTokens(app, exchange, resource="https://mcp.chat.example/mcp")
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ from starlette.routing import Route
 
 import idjag
 from idjag.asgi import Application
+from idjag.bound import verified
 
 __all__ = [
     "AuthorizationServer",
@@ -99,8 +103,8 @@ class TokenVerifier:
         self.resource = resource
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Who presents the token, or `None`."""
-        who = self.exchange.verify(token, resource=self.resource)
+        """Who presents the token, or `None`. One that is bound to a key needs `idjag.bound` in front of the server."""
+        who = verified(self.exchange, token, resource=self.resource)
         return None if who is None else access_token(token, who)
 
 

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use idjag::{Challenge, Config, Directory, ResourceRequest, Response, TokenRequest};
+use idjag::{Config, Directory, ResourceRequest, Response, TokenRequest};
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
+use crate::challenge::Challenge;
 use crate::clock::{Source, Told};
 use crate::config::{Alone, Details, Document, Given};
 use crate::endpoint::{self, Headers, TokenResponse};
@@ -29,6 +30,27 @@ pub(crate) struct Exchange {
     clock: Source,
     process: Process,
     alone: Mutex<Alone>,
+}
+
+/// How a request shows that a token is its own.
+struct Proof<'a> {
+    dpop: Option<Text<'a>>,
+    method: Option<Text<'a>>,
+    url: Option<Text<'a>>,
+    client_certificate: Option<Cow<'a, [u8]>>,
+}
+
+impl Proof<'_> {
+    fn with<'r>(&'r self, token: &'r Text<'_>, resource: &'r Text<'_>) -> ResourceRequest<'r> {
+        ResourceRequest {
+            token: token.as_str().as_bytes(),
+            resource: resource.as_str(),
+            dpop: self.dpop.as_ref().map(|proof| proof.as_str().as_bytes()),
+            method: self.method.as_ref().map_or("", Text::as_str),
+            url: self.url.as_ref().map_or("", Text::as_str),
+            client_certificate: self.client_certificate.as_deref(),
+        }
+    }
 }
 
 type Answer = fn(&idjag::Exchange, &TokenRequest<'_>) -> Response;
@@ -118,16 +140,34 @@ impl Exchange {
         url: Option<Text<'_>>,
         client_certificate: Option<Cow<'_, [u8]>>,
     ) -> PyResult<Option<VerifiedToken>> {
+        let proof = Proof { dpop, method, url, client_certificate };
+        Ok(self.engine(py)?.verify_request(&proof.with(&token, &resource)).ok().map(VerifiedToken))
+    }
+
+    /// The same, with what to answer where it is not valid. Raises `Unavailable` where that cannot be told now.
+    #[pyo3(signature = (token, *, resource, dpop = None, method = None, url = None, client_certificate = None))]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
+    fn verify_request<'py>(
+        &self,
+        py: Python<'py>,
+        token: Option<Text<'_>>,
+        resource: Text<'_>,
+        dpop: Option<Text<'_>>,
+        method: Option<Text<'_>>,
+        url: Option<Text<'_>>,
+        client_certificate: Option<Cow<'_, [u8]>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let engine = self.engine(py)?;
-        let verified = engine.verify_request(&ResourceRequest {
-            token: token.as_str().as_bytes(),
-            resource: resource.as_str(),
-            dpop: dpop.as_ref().map(|proof| proof.as_str().as_bytes()),
-            method: method.as_ref().map_or("", Text::as_str),
-            url: url.as_ref().map_or("", Text::as_str),
-            client_certificate: client_certificate.as_deref(),
-        });
-        Ok(verified.ok().map(VerifiedToken))
+        let challenge = |challenge| Ok(Bound::new(py, challenge)?.into_any());
+        let Some(token) = token else {
+            return challenge(Challenge::missing(engine, resource.as_str()));
+        };
+        let proof = Proof { dpop, method, url, client_certificate };
+        match engine.verify_request(&proof.with(&token, &resource)) {
+            Ok(verified) => Ok(Bound::new(py, VerifiedToken(verified))?.into_any()),
+            Err(refusal) => Challenge::of(engine, resource.as_str(), refusal)
+                .map_or_else(|| Err(errors::refusal(py, refusal)), challenge),
+        }
     }
 
     /// Why `exchange` would grant or refuse. Spends nothing and mints nothing.
@@ -209,9 +249,9 @@ impl Exchange {
         insufficient_scope: Option<Text<'_>>,
     ) -> PyResult<String> {
         let challenge = match &insufficient_scope {
-            Some(scope) => Challenge::InsufficientScope(scope.as_str()),
-            None if invalid_token => Challenge::Invalid,
-            None => Challenge::Missing,
+            Some(scope) => idjag::Challenge::InsufficientScope(scope.as_str()),
+            None if invalid_token => idjag::Challenge::Invalid,
+            None => idjag::Challenge::Missing,
         };
         Ok(self.at_rest(py)?.challenge(resource.as_str(), challenge))
     }

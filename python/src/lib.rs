@@ -6,6 +6,7 @@
 //! `python/idjag/_core.pyi`.
 #![allow(clippy::needless_pass_by_value, reason = "PyO3 hands over what it made out of the arguments")]
 
+mod challenge;
 mod clock;
 mod config;
 mod endpoint;
@@ -23,6 +24,8 @@ mod token;
 /// The native half of the package `idjag`. Import that.
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use super::challenge::Challenge;
     #[pymodule_export]
     use super::endpoint::TokenResponse;
     #[pymodule_export]

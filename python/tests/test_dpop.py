@@ -23,8 +23,10 @@ def encoded(digest: bytes) -> str:
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def proof(key: ec.EllipticCurvePrivateKey, method: str, url: str, token: str | None = None) -> str:
-    claims = {"jti": secrets.token_urlsafe(16), "htm": method, "htu": url, "iat": int(time.time())}
+def proof(
+    key: ec.EllipticCurvePrivateKey, method: str, url: str, token: str | None = None, **more: str
+) -> str:
+    claims = {"jti": secrets.token_urlsafe(16), "htm": method, "htu": url, "iat": int(time.time())} | more
     if token is not None:
         claims["ath"] = encoded(hashlib.sha256(token.encode()).digest())
     jwk = json.loads(ECAlgorithm.to_jwk(key.public_key()))
