@@ -161,6 +161,9 @@ class TokenResponse:
     def headers(self) -> list[tuple[str, str]]:
         """Name and value of each header, in order."""
     @property
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """The same as ASGI has them: names in lower case, and `content-length`."""
+    @property
     def body(self) -> bytes:
         """The body."""
     @property

@@ -119,6 +119,6 @@ class Exchange(_core.Exchange):
         peer: str | None = None,
     ) -> TokenResponse:
         """`token_endpoint`, complete when the record of it is durable. As long as there is none, that is at once."""
-        return self.token_endpoint(
-            body, method, target, headers, authorization, dpop, client_certificate, peer
+        return self._answer(
+            "token", body, method, target, headers, authorization, dpop, client_certificate, peer
         )

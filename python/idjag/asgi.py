@@ -112,9 +112,14 @@ class Application:
     async def _answer(
         self, endpoint: Callable[..., Awaitable[TokenResponse]], scope: Scope, receive: Receive, send: Send
     ) -> None:
-        body = await _body(receive, self._exchange.max_body_bytes)
-        if body is None:
+        message = await receive()
+        if message["type"] == "http.disconnect":
             return
+        body: bytes | None = message.get("body", b"")
+        if message.get("more_body", False):
+            body = await self._rest(body or b"", receive)
+            if body is None:
+                return
         query = scope.get("query_string", b"")
         client = scope.get("client")
         response = await endpoint(
@@ -126,8 +131,20 @@ class Application:
             client_certificate=certificate(scope),
             peer=client[0] if client else None,
         )
-        headers = [(name.encode(), value.encode()) for name, value in response.headers]
-        await send_whole(response.status, headers, response.body, send)
+        headers = response.raw_headers
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
+
+    async def _rest(self, begun: bytes, receive: Receive) -> bytes | None:
+        """The whole body, cut off one byte after the limit; `None` where the client went away."""
+        body, limit, more = bytearray(begun), self._exchange.max_body_bytes, True
+        while more and len(body) <= limit:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        return bytes(body[: limit + 1])
 
     def _metadata(self) -> bytes:
         metadata = json.loads(self._exchange.metadata())
@@ -166,23 +183,11 @@ def _at_once(endpoint: Callable[..., TokenResponse]) -> Callable[..., Awaitable[
     return answer
 
 
-async def _body(receive: Receive, limit: int) -> bytes | None:
-    """The body, cut off one byte after `limit`; `None` where the client went away."""
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        return None
-    body = bytearray(message.get("body", b""))
-    while message.get("more_body", False) and len(body) <= limit:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-    return bytes(body[: limit + 1])
-
-
 def certificate(scope: Scope) -> bytes | None:
     """The client's certificate, where the server has the ASGI extension for TLS."""
-    tls = (scope.get("extensions") or {}).get("tls") or {}
+    tls = (scope.get("extensions") or {}).get("tls")
+    if not tls:
+        return None
     chain = list(tls.get("client_cert_chain") or ())
     if not chain or tls.get("client_cert_error"):
         return None

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use idjag::{Response, TokenRequest};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyMapping, PyString};
+use pyo3::types::{PyBytes, PyList, PyMapping, PyString};
 
 use crate::text::{Octets, Text};
 
@@ -23,6 +23,16 @@ impl TokenResponse {
     #[getter]
     fn headers(&self) -> Vec<(&str, &str)> {
         self.0.headers().collect()
+    }
+
+    /// The same as ASGI has them, with the length of the body.
+    #[getter]
+    fn raw_headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let length = self.0.body().len().to_string();
+        let headers = self.0.headers().chain([("content-length", &*length)]);
+        let pairs = headers
+            .map(|(name, value)| (PyBytes::new(py, name.as_bytes()), PyBytes::new(py, value.as_bytes())));
+        PyList::new(py, pairs.collect::<Vec<_>>())
     }
 
     #[getter]
