@@ -17,8 +17,9 @@ EXAMPLES = ROOT / "python" / "examples"
 PYTHON = os.environ.get("IDJAG_PYTHON", sys.executable)
 
 
-def test_the_example_of_the_readme(tmp_path: Path) -> None:
-    blocks = [block.split("```")[0] for block in (ROOT / "README.md").read_text().split("```python\n")[1:]]
+@pytest.mark.parametrize("page", ["README.md", "python/README.md"])
+def test_the_example_of_the_readme(tmp_path: Path, page: str) -> None:
+    blocks = [block.split("```")[0] for block in (ROOT / page).read_text().split("```python\n")[1:]]
     assert len(blocks) == 1
     config = configuration("https://auth.chat.example/", "https://mcp.chat.example/")
     # A text that begins with a brace is read as JSON, whatever its file is called.
