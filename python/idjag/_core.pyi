@@ -213,6 +213,7 @@ class Exchange:
         config: str | PathLike[str] | Mapping[str, Any],
         *,
         clock: Callable[[], float] | None = None,
+        client_documents: Callable[[str], str | bytes | None] | None = None,
     ) -> Exchange: ...
     def exchange(
         self,
@@ -350,6 +351,8 @@ class Exchange:
     @property
     def authorization_endpoint(self) -> str:
         """The URL that the configuration keeps free for an authorization endpoint, of which there is none."""
+    @property
+    def _may_wait(self) -> bool: ...
     @property
     def max_body_bytes(self) -> int:
         """How many bytes the body of a request may have: a server need not read more than one beyond them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,11 @@ class Exchange(_core.Exchange):
         config: The path of `idjag.toml`, or the same as a mapping. Paths in a file are relative to it, those in a
             mapping to the working directory.
         clock: Gives the time in seconds since 1970; for tests.
+        client_documents: Gives the body of what is at an https URL, or `None` where there is nothing: the metadata
+            documents of clients whose `client_id` is a URL, and their JWK Sets. It is asked on the thread of the
+            request, for origins of `[client_documents]` only, and late. It has to follow no redirect, connect to no
+            private address, bound size and time, and cache. What it raises goes to `sys.unraisablehook`, and the
+            client is told to try again.
 
     Raises:
         ConfigError: The configuration has a fault, or another process runs over it; the text names file, line and key.
@@ -118,7 +124,11 @@ class Exchange(_core.Exchange):
         client_certificate: bytes | None = None,
         peer: str | None = None,
     ) -> TokenResponse:
-        """`token_endpoint`, complete when the record of it is durable. As long as there is none, that is at once."""
-        return self._answer(
-            "token", body, method, target, headers, authorization, dpop, client_certificate, peer
-        )
+        """`token_endpoint`, complete when the record of it is durable. As long as there is none, that is at once.
+
+        Where there are `client_documents`, on another thread: the loop does not wait for what they fetch.
+        """
+        arguments = ("token", body, method, target, headers, authorization, dpop, client_certificate, peer)
+        if self._may_wait:
+            return await asyncio.to_thread(self._answer, *arguments)
+        return self._answer(*arguments)

@@ -1,7 +1,7 @@
 //! The class `Exchange`.
 
 use std::borrow::Cow;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use idjag::{Config, Directory, ResourceRequest, Response, TokenRequest};
 use pyo3::PyTraverseError;
@@ -13,6 +13,7 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use crate::challenge::Challenge;
 use crate::clock::{Source, Told};
 use crate::config::{Alone, Details, Document, Given};
+use crate::documents::{Documents, Fetching};
 use crate::endpoint::{self, Headers, TokenResponse};
 use crate::errors;
 use crate::explanation::Explanation;
@@ -28,6 +29,7 @@ pub(crate) struct Exchange {
     /// In a place of its own: it wants to lie on a boundary of 128 bytes, and Python's objects lie on one of 16.
     engine: Box<idjag::Exchange>,
     clock: Source,
+    documents: Option<Arc<Documents>>,
     process: Process,
     alone: Mutex<Alone>,
 }
@@ -58,9 +60,15 @@ type Answer = fn(&idjag::Exchange, &TokenRequest<'_>) -> Response;
 #[pymethods]
 impl Exchange {
     #[new]
-    #[pyo3(signature = (config, *, clock = None))]
-    fn new(py: Python<'_>, config: Given, clock: Option<Py<PyAny>>) -> PyResult<Self> {
+    #[pyo3(signature = (config, *, clock = None, client_documents = None))]
+    fn new(
+        py: Python<'_>,
+        config: Given,
+        clock: Option<Py<PyAny>>,
+        client_documents: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
         let clock = Source::new(py, clock)?;
+        let documents = Documents::new(py, client_documents)?;
         let given = config;
         let config = given.load(py, Config::parse)?;
         let alone = Mutex::new(given.alone(py, &config)?);
@@ -69,9 +77,13 @@ impl Exchange {
             Source::System => builder,
             Source::Host(_) => builder.clock(Told),
         };
+        let builder = match &documents {
+            None => builder,
+            Some(documents) => builder.client_documents(Box::new(Fetching(documents.clone()))),
+        };
         clock.ask(py)?;
         let engine = py.detach(|| builder.build()).map_err(|error| errors::load(py, &error))?;
-        Ok(Self { engine: Box::new(engine), clock, process: Process::current(), alone })
+        Ok(Self { engine: Box::new(engine), clock, documents, process: Process::current(), alone })
     }
 
     /// Exchanges an ID-JAG for an access token.
@@ -317,6 +329,12 @@ impl Exchange {
         Ok(self.at_rest(py)?.authorization_endpoint())
     }
 
+    /// Whether a request to an endpoint may have to wait for the host, which fetches a document.
+    #[getter]
+    fn _may_wait(&self) -> bool {
+        self.documents.is_some()
+    }
+
     /// How many bytes the body of a request may have.
     #[getter]
     fn max_body_bytes(&self, py: Python<'_>) -> PyResult<usize> {
@@ -354,7 +372,8 @@ impl Exchange {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.clock.traverse(&visit)
+        self.clock.traverse(&visit)?;
+        self.documents.as_ref().map_or(Ok(()), |documents| documents.traverse(&visit))
     }
 }
 

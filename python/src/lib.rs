@@ -9,6 +9,7 @@
 mod challenge;
 mod clock;
 mod config;
+mod documents;
 mod endpoint;
 mod errors;
 mod exchange;

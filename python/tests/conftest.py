@@ -17,14 +17,23 @@ VECTORS = ROOT / "tests" / "vectors"
 
 @dataclass
 class Bench:
-    """An engine of one world and its clock."""
+    """An engine of one world, its clock, and what is published at which URL."""
 
     world: str
     now: int
+    published: dict[str, str | None] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
     exchange: idjag.Exchange = field(init=False)
 
     def __post_init__(self) -> None:
-        self.exchange = idjag.Exchange(VECTORS / "worlds" / f"{self.world}.json", clock=lambda: self.now)
+        self.exchange = idjag.Exchange(
+            VECTORS / "worlds" / f"{self.world}.json", clock=lambda: self.now, client_documents=self.fetch
+        )
+
+    def fetch(self, url: str) -> str | None:
+        """What is published at `url`. What the case does not name does not answer."""
+        self.asked.append(url)
+        return self.published[url]
 
     @property
     def config(self) -> dict[str, Any]:
