@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use idjag::{Algorithm, Clock, Exchange, KeySet, SystemClock};
+use idjag::{Algorithm, Clock, Exchange, KeySet, MemoryReplay, Store, SystemClock};
 
 use crate::Answer;
 use crate::files::{self, Source};
@@ -29,14 +29,12 @@ pub(crate) struct Args {
     config: PathBuf,
 }
 
-/// What an entry of the single-use memory takes at most, in bytes.
-const ENTRY_BYTES: u64 = 64;
-
 pub(crate) fn run(args: &Args) -> Result<Answer> {
     let source = Source::Disk(args.config.clone());
     let config = source.config()?;
     let overdue = config.overdue(SystemClock.now());
-    let exchange = Exchange::new(config)?;
+    let store = config.store().clone();
+    let exchange = Exchange::builder(config).replay(Box::new(MemoryReplay::new(0))).build()?;
     let outline = Outline::of(&source)?;
     let stats = exchange.stats();
 
@@ -54,7 +52,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
     for connector in &outline.connectors {
         print_connector(connector, &overdue, &mut out)?;
     }
-    print_single_use(stats.replay.max_bytes, &outline, &mut out)?;
+    print_single_use(&store, &outline, &mut out)?;
     writeln!(out, "{BOLD}policy{BOLD:#}      sha256 {}", stats.policy_digest)?;
 
     let warnings = exchange.warnings();
@@ -176,15 +174,23 @@ fn print_connector(connector: &Connector, overdue: &[String], out: &mut dyn Writ
 }
 
 /// The rate at which entries expire as fast as they come.
-fn print_single_use(max_bytes: u64, outline: &Outline, out: &mut dyn Write) -> Result<()> {
+fn print_single_use(store: &Store, outline: &Outline, out: &mut dyn Write) -> Result<()> {
     let limits = &outline.limits;
     let lifetimes = outline.idps.iter().map(|idp| idp.max_lifetime_s.unwrap_or(limits.max_lifetime_s));
     let longest = lifetimes.max().unwrap_or(limits.max_lifetime_s);
     let kept_s = longest.saturating_add(limits.leeway_s.saturating_mul(2)).unsigned_abs();
-    let rate = (max_bytes / ENTRY_BYTES).checked_div(kept_s).unwrap_or(0);
+    let (whose, max_bytes, entry_bytes) = match store {
+        Store::Memory { max_bytes } => (String::new(), *max_bytes, 64),
+        Store::File { path, max_bytes } => (format!("{path}: "), *max_bytes, idjag_stores::FILE_ENTRY_BYTES),
+        other => {
+            let url = if let Store::Redis { url, .. } = other { url } else { "elsewhere" };
+            return Ok(writeln!(out, "\n{BOLD}single use{BOLD:#}  {url}; each key is kept {kept_s} s")?);
+        }
+    };
+    let rate = (max_bytes / entry_bytes).checked_div(kept_s).unwrap_or(0);
     Ok(writeln!(
         out,
-        "\n{BOLD}single use{BOLD:#}  {} MiB carry {} exchanges/s, sustained: {ENTRY_BYTES} bytes at most for each, kept {kept_s} s",
+        "\n{BOLD}single use{BOLD:#}  {whose}{} MiB carry {} exchanges/s, sustained: {entry_bytes} bytes at most for each, kept {kept_s} s",
         grouped(max_bytes >> 20),
         grouped(rate),
     )?)

@@ -20,8 +20,9 @@ use crate::text;
 /// which check refused and is for you, not for the client. A line that is no request is answered with {"error",
 /// "error_description", "line"} in its place. Empty lines are skipped.
 ///
-/// Each answer is written before the next request is read. An ID-JAG that is older than this process is refused for as
-/// long as one may live, because it may have been used before; `replay.cold_start = "accept"` lets it through.
+/// Each answer is written before the next request is read. An ID-JAG that is older than the single-use memory is refused for
+/// as long as one may live, because it may have been used before; `replay.cold_start = "accept"` lets it through. The memory
+/// is as old as this process, unless `replay.store` names one that is shared. With --now it is this process's own.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -42,13 +43,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Answer> {
-    let builder = Exchange::builder(Source::Disk(args.config.clone()).config()?);
+    let source = Source::Disk(args.config.clone());
     let exchange = match args.now {
         Some(now) => {
             text::note(&format!("a rehearsal: the clock stands at {now}"));
-            builder.clock(move || now).remembers_since(0).build()?
+            source.rehearsal()?.clock(move || now).remembers_since(0).build()?
         }
-        None => builder.build()?,
+        None => source.builder(source.config()?)?.build()?,
     };
     let out = &mut std::io::stdout().lock();
     let tally = match &args.requests {

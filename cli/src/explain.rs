@@ -3,7 +3,7 @@
 use std::io::{Read, Write, stdin};
 use std::path::{Path, PathBuf};
 
-use idjag::{Clock, Exchange, SystemClock};
+use idjag::{Clock, SystemClock};
 
 use crate::Answer;
 use crate::files::{self, Source};
@@ -50,10 +50,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<Answer> {
     let request = request(args)?;
-    let exchange = Exchange::builder(Source::Disk(args.config.clone()).config()?)
-        .clock(|| 0)
-        .remembers_since(0)
-        .build()?;
+    let exchange = Source::Disk(args.config.clone()).rehearsal()?.clock(|| 0).remembers_since(0).build()?;
     if let Some(now) = args.now {
         text::note(&format!("as of {now}, not as of now"));
     }

@@ -6,7 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use idjag::{Config, Error};
+use idjag::{Builder, Clock, Config, Error, Exchange, MemoryReplay, SystemClock};
 
 use crate::problem::{Problem, Result};
 
@@ -54,6 +54,26 @@ impl Source {
     pub(crate) fn config(&self) -> Result<Config> {
         let config = Config::parse(&self.name(), &self.text()?, &mut |path| self.read(path));
         config.map_err(|error| self.located(&error))
+    }
+
+    /// An engine of `config`, with the single-use store that it names: to be told what else it is made from.
+    pub(crate) fn builder(&self, config: Config) -> Result<Builder> {
+        let folder = match self {
+            Self::Disk(path) => Some(path.parent().unwrap_or(Path::new(""))),
+            Self::Memory(_) => None,
+        };
+        let store =
+            idjag_stores::open(&config, folder, SystemClock.now()).map_err(|error| self.located(&error))?;
+        let builder = Exchange::builder(config);
+        Ok(match store {
+            Some(store) => builder.replay(store),
+            None => builder,
+        })
+    }
+
+    /// The same with a memory of its own, whatever store is named: what is asked or rehearsed spends nothing.
+    pub(crate) fn rehearsal(&self) -> Result<Builder> {
+        Ok(Exchange::builder(self.config()?).replay(Box::new(MemoryReplay::new(512 << 20))))
     }
 
     /// The error with its file as the user finds it: what the configuration names is relative to its folder.

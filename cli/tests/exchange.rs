@@ -109,3 +109,37 @@ fn an_explanation_spends_nothing_and_names_the_rule() {
     let later = idjag_reading(&[&explain[..], &["--now", "4000000000"]].concat(), &lines[0]);
     assert!(later.status == 1 && later.out.contains("expired"), "{}", later.out);
 }
+
+#[test]
+fn two_processes_that_share_a_file_grant_once() {
+    let (place, lines) = recorded("shared");
+    let config = place.path("idjag.toml");
+    let text = place.read("idjag.toml").replace("[replay]", "[replay]\nstore = \"file\"");
+    let text = text.replace("\nstore = \"memory\"", "");
+    std::fs::write(&config, text).unwrap();
+    let once = idjag_reading(&["exchange", "--config", &config], &lines[0]);
+    assert_eq!((once.status, once.err.as_str()), (0, ""));
+    let again = idjag_reading(&["exchange", "--config", &config], &lines[0]);
+    assert_eq!((again.status, &again.json_lines()[0]["slug"]), (1, &json!("replayed")));
+    // What is rehearsed spends nothing, and does not see what others spent.
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs().to_string();
+    let rehearsed = idjag_reading(&["exchange", "--config", &config, "--now", &now], &lines[0]);
+    assert_eq!(rehearsed.status, 0);
+    let checked = idjag(&["check", "--config", &config]).fine();
+    assert!(
+        checked.contains("replay: 512 MiB carry 13,315 exchanges/s, sustained: 112 bytes"),
+        "{}",
+        checked
+    );
+
+    let text =
+        place.read("idjag.toml").replace("store = \"file\"", "store = \"file\"\npath = \"requests.jsonl\"");
+    std::fs::write(&config, text).unwrap();
+    let refused = idjag_reading(&["exchange", "--config", &config], &lines[0]);
+    assert_eq!(refused.status, 2);
+    assert!(
+        refused.err.contains("`replay.path`: `") && refused.err.contains("requests.jsonl`: "),
+        "{}",
+        refused.err
+    );
+}

@@ -17,7 +17,7 @@ use crate::json::Parser;
 use crate::possession::Possession;
 use crate::reason::{Reason, Refusal};
 use crate::record::Event;
-use crate::replay::Claimed;
+use crate::replay::{Claimed, ReplayStore};
 
 /// Requests of one chunk: small enough for a core's cache and a smooth finish, large enough for wide lanes.
 const CHUNK: usize = 64;
@@ -94,7 +94,8 @@ impl Exchange {
         // Other threads may have seen a later time meanwhile.
         let now = self.at_least(now);
         let state = self.load();
-        let rules = state.rules(now, self.began);
+        let memory = self.memory();
+        let rules = state.rules(now, self.began(&memory));
         let Bench { parser, slots, desk } = bench;
         slots.resize_with(CHUNK.max(slots.len()), Slot::default);
         let mut events: Vec<Event<'_>> = requests.iter().map(|request| state.event(request, now)).collect();
@@ -132,7 +133,7 @@ impl Exchange {
         let claims: Vec<_> =
             grants.iter().flatten().map(|grant| claim_of(grant, rules.limits.leeway_s)).collect();
         let mut claimed = vec![Claimed::Unavailable; claims.len()];
-        turn.take(|| self.replay.claim(&claims, now, &mut claimed));
+        turn.take(|| memory.claim(&claims, now, &mut claimed));
 
         let mut claimed = claims.iter().zip(claimed);
         let decided: Vec<Result<Pending, Refusal>> = grants

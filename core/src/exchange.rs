@@ -9,7 +9,7 @@ use crate::access_token::VerifiedToken;
 use crate::assertion::{Kind, Plausible, Presented, Slot};
 use crate::base64url;
 use crate::client_documents::ClientDocuments;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Store};
 use crate::crypto;
 use crate::directory::Directory;
 use crate::dpop::Proof;
@@ -25,7 +25,7 @@ use crate::policy::Policy;
 use crate::possession::Possession;
 use crate::reason::{Reason, Refusal};
 use crate::record::{Event, NoRecord, Receipt, Record};
-use crate::replay::{Claim, Claimed, MemoryReplay, Purpose, ReplayKey, ReplayStats, ReplayStore};
+use crate::replay::{Claim, Claimed, Memory, MemoryReplay, Purpose, ReplayKey, ReplayStats, ReplayStore};
 use crate::revoked::Revocation;
 use crate::snapshot::{Loaded, Snapshot};
 use crate::state::{Server, State};
@@ -214,7 +214,9 @@ pub struct Exchange {
     pub(crate) documents: Option<Box<dyn ClientDocuments>>,
     clock: Box<dyn Clock>,
     seen: Monotone,
-    pub(crate) began: i64,
+    /// When the memory of single use began: as the host said, and when the engine was built.
+    told_began: Option<i64>,
+    built: i64,
     tokens: TokenCache,
     pub(crate) limiter: Limiter,
     pub(crate) nonces: Nonces,
@@ -254,7 +256,8 @@ impl Builder {
         self
     }
 
-    /// Another single-use store than memory.
+    /// Another single-use store than memory. It has to be given where the configuration names one ([`Config::store`]), and
+    /// is used whatever that names.
     #[must_use]
     pub fn replay(mut self, store: Box<dyn ReplayStore>) -> Self {
         self.replay = Some(store);
@@ -269,8 +272,8 @@ impl Builder {
         self
     }
 
-    /// When the single-use store began to remember, in seconds since 1970, where that is not now: a store that outlives
-    /// the process, or a rehearsal. With `replay.cold_start = "refuse_older"`, assertions from before are refused.
+    /// When the single-use store began to remember, in seconds since 1970, where that is neither now nor what the store
+    /// says: for a rehearsal. With `replay.cold_start = "refuse_older"`, assertions from before are refused.
     #[must_use]
     pub fn remembers_since(mut self, began: i64) -> Self {
         self.began = Some(began);
@@ -279,7 +282,15 @@ impl Builder {
 
     /// The engine. Starts no thread and opens no file.
     pub fn build(self) -> Result<Exchange, Error> {
-        let replay = self.replay.unwrap_or_else(|| Box::new(MemoryReplay::new(self.config.replay.max_bytes)));
+        let replay = match (self.replay, self.config.store()) {
+            (Some(store), _) => store,
+            (None, Store::Memory { max_bytes }) => Box::new(MemoryReplay::new(*max_bytes)),
+            (None, _) => {
+                return Err(self
+                    .config
+                    .store_error("the host has not opened this store: see `Builder::replay`"));
+            }
+        };
         let now = self.clock.now();
         Ok(Exchange {
             state: Snapshot::new(State::new(self.config, self.record, None)?),
@@ -287,7 +298,8 @@ impl Builder {
             documents: self.documents,
             clock: self.clock,
             seen: Monotone::new(now),
-            began: self.began.unwrap_or(now),
+            told_began: self.began,
+            built: now,
             tokens: TokenCache::new(),
             limiter: Limiter::new(),
             nonces: Nonces::new()?,
@@ -424,7 +436,8 @@ impl Exchange {
         event: &mut Event<'a>,
     ) -> Result<Pending, Reason> {
         let Workspace { parser, slot, desk } = workspace;
-        let rules = state.rules(now, self.began);
+        let memory = self.memory();
+        let rules = state.rules(now, self.began(&memory));
         let presented =
             Presented::read(request.assertion, Kind::IdJag, rules.limits.max_assertion_bytes, parser, slot)?;
         let plausible = Plausible::check(&presented, request.client_id, &proven.possession(), &rules, event)?;
@@ -435,10 +448,10 @@ impl Exchange {
         event.jti_hash = *claim.key.as_bytes();
         if let Some(proof) = proven.proof {
             // Before the assertion is spent, and after everything else: without a good assertion, no proof fills the store.
-            proof.spend(&*self.replay, now)?;
+            proof.spend(&memory, now)?;
         }
         let mut claimed = [Claimed::Unavailable];
-        self.replay.claim(&[claim], now, &mut claimed);
+        memory.claim(&[claim], now, &mut claimed);
         let [claimed] = claimed;
         event.reused = accept_claim(&grant, claimed)?;
         state.compose(&grant, &claim.key, event, desk)
@@ -482,7 +495,7 @@ impl Exchange {
         'i: 'e,
         's: 'i + 'e,
     {
-        let rules = state.rules(now, self.began);
+        let rules = state.rules(now, self.began(&self.memory()));
         let plausible = Plausible::check(presented, request.client_id, &proven.possession(), &rules, event)?;
         let assertion = plausible.verify()?;
         event.signature_valid = true;
@@ -491,6 +504,16 @@ impl Exchange {
         event.jti_hash = *claim.key.as_bytes();
         accept_claim(&grant, self.replay.seen(&claim.key, now))?;
         Ok(grant)
+    }
+
+    /// The single-use store, for one request.
+    pub(crate) fn memory(&self) -> Memory<'_> {
+        Memory::of(&*self.replay)
+    }
+
+    /// Since when it remembers.
+    pub(crate) fn began(&self, memory: &Memory<'_>) -> i64 {
+        self.told_began.or(memory.since()).unwrap_or(self.built)
     }
 
     /// Counts decisions.

@@ -96,6 +96,51 @@ pub trait ReplayStore: Send + Sync {
 
     /// How full the store is.
     fn stats(&self) -> ReplayStats;
+
+    /// Since when it remembers, in Unix seconds: what was used before, it may not know. `None`: since the engine that uses
+    /// it was built.
+    ///
+    /// It moves forward when the store finds that it may have forgotten, before any claim is made of what is left; the
+    /// engine asks before and after each claim.
+    fn remembers_since(&self) -> Option<i64> {
+        None
+    }
+}
+
+/// The store as one request sees it. The request was checked by when the memory began; a claim that was made of a memory
+/// that began later is worth nothing.
+pub(crate) struct Memory<'s> {
+    store: &'s dyn ReplayStore,
+    /// What the store said when the request began.
+    since: Option<i64>,
+}
+
+impl<'s> Memory<'s> {
+    pub(crate) fn of(store: &'s dyn ReplayStore) -> Self {
+        Self { store, since: store.remembers_since() }
+    }
+
+    /// When it began, in Unix seconds, where the store says so.
+    pub(crate) const fn since(&self) -> Option<i64> {
+        self.since
+    }
+}
+
+impl ReplayStore for Memory<'_> {
+    fn claim(&self, claims: &[Claim], now: i64, out: &mut [Claimed]) {
+        self.store.claim(claims, now, out);
+        if self.store.remembers_since() != self.since {
+            out.fill(Claimed::Unavailable);
+        }
+    }
+
+    fn seen(&self, key: &ReplayKey, now: i64) -> Claimed {
+        self.store.seen(key, now)
+    }
+
+    fn stats(&self) -> ReplayStats {
+        self.store.stats()
+    }
 }
 
 /// How full a store is.
@@ -297,6 +342,39 @@ mod tests {
             assert_eq!(claim(&store, ReplayKey::from_bytes(*key.as_bytes()), 10, 0), Claimed::Seen);
         }
         assert_eq!(store.stats().entries, names.len() as u64);
+    }
+
+    /// Forgets during a claim, as a server that was replaced by another one.
+    struct Forgetful(std::sync::atomic::AtomicI64);
+
+    impl ReplayStore for Forgetful {
+        fn claim(&self, _: &[Claim], now: i64, out: &mut [Claimed]) {
+            self.0.store(now, std::sync::atomic::Ordering::SeqCst);
+            out.fill(Claimed::First);
+        }
+
+        fn seen(&self, _: &ReplayKey, _: i64) -> Claimed {
+            Claimed::First
+        }
+
+        fn stats(&self) -> ReplayStats {
+            MemoryReplay::new(0).stats()
+        }
+
+        fn remembers_since(&self) -> Option<i64> {
+            Some(self.0.load(std::sync::atomic::Ordering::SeqCst))
+        }
+    }
+
+    #[test]
+    fn a_claim_of_a_memory_that_began_after_the_request_is_unavailable() {
+        let store = Forgetful(1.into());
+        let claims = [Claim { key: key(1), expires_at: 10 }];
+        for (now, answer) in [(1, Claimed::First), (2, Claimed::Unavailable), (2, Claimed::First)] {
+            let mut out = [Claimed::Seen];
+            Memory::of(&store).claim(&claims, now, &mut out);
+            assert_eq!(out, [answer], "at {now}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::access_token::VerifiedToken;
 use crate::dpop;
 use crate::exchange::Exchange;
 use crate::reason::{Reason, Refusal};
+use crate::replay::Memory;
 use crate::state::State;
 
 /// An access token and how it was presented.
@@ -83,9 +84,10 @@ impl Exchange {
             (None, Some(_)) => return Err(Reason::TokenProofMismatch),
             (Some(_), None) => return Err(Reason::TokenProofRequired),
             (Some(key), Some(proof)) => {
-                let rules = self.proof_rules(state, now, request.method, request.url);
+                let memory = self.memory();
+                let rules = self.proof_rules(state, &memory, now, request.method, request.url);
                 let rules = dpop::Rules { token: Some((request.token, key)), ..rules };
-                dpop::verify(proof, &rules)?.spend(&*self.replay, now)?;
+                dpop::verify(proof, &rules)?.spend(&memory, now)?;
             }
         }
         Ok(verified)
@@ -95,6 +97,7 @@ impl Exchange {
     pub(crate) fn proof_rules<'r>(
         &'r self,
         state: &State,
+        memory: &Memory<'_>,
         now: i64,
         method: &'r str,
         url: &'r str,
@@ -107,7 +110,7 @@ impl Exchange {
             nonces: state.server.dpop_nonce.then_some(&self.nonces),
             leeway_s: limits.leeway_s,
             max_jti_chars: limits.max_jti_chars,
-            began: state.server.refuses_older.then_some(self.began),
+            began: state.server.refuses_older.then_some(self.began(memory)),
             now,
         }
     }

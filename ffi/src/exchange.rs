@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_void};
 use std::mem::offset_of;
 
-use idjag::{Clock, Exchange};
+use idjag::{Clock, Exchange, SystemClock};
 
 use crate::boundary::boundary;
 use crate::caller::Caller;
@@ -91,7 +91,7 @@ impl Clock for HostClock {
     }
 }
 
-/// Makes an engine. `callbacks` may be NULL. Starts no thread.
+/// Makes an engine, and opens the single-use store that the configuration names. `callbacks` may be NULL. Starts no thread.
 ///
 /// IDJAG_LOAD_FAILED: the configuration, or a file that it names, cannot be used; `message` has file, line and key.
 #[unsafe(no_mangle)]
@@ -104,9 +104,16 @@ pub unsafe extern "C" fn idjag_exchange_new(
     boundary!(error, |caller| {
         let place = caller.place("exchange", exchange)?;
         let host = if callbacks.is_null() { None } else { Some(caller.structure(callbacks)?) };
-        let mut builder = Exchange::builder(Source::of(caller, config)?.config()?);
-        if let Some(Callbacks { context, clock: Some(clock), .. }) = host {
-            builder = builder.clock(HostClock { context, clock });
+        let source = Source::of(caller, config)?;
+        let clock: Box<dyn Clock> = match host {
+            Some(Callbacks { context, clock: Some(clock), .. }) => Box::new(HostClock { context, clock }),
+            _ => Box::new(SystemClock),
+        };
+        let config = source.config()?;
+        let store = source.store(&config, clock.now())?;
+        let mut builder = Exchange::builder(config).clock(move || clock.now());
+        if let Some(store) = store {
+            builder = builder.replay(store);
         }
         place.put(Handle { engine: builder.build()? });
         Ok(())

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use idjag::{Config, Error};
+use idjag::{Config, Error, ReplayStore};
 
 use crate::caller::Caller;
 use crate::error::Failure;
@@ -52,6 +52,12 @@ impl<'c> Source<'c> {
             fs::read(folder.join(path)).map_err(|why| why.to_string())
         };
         Config::parse(self.name, &self.text, read).map_err(|error| self.located(&error))
+    }
+
+    /// The single-use store that `config` names, opened; `None` for the table in memory.
+    pub(crate) fn store(&self, config: &Config, now: i64) -> Result<Option<Box<dyn ReplayStore>>, Failure> {
+        let store = idjag_stores::open(config, self.folder.as_deref(), now);
+        store.map_err(|error| self.located(&error))
     }
 
     /// The error with its file as the user finds it: what the configuration names is relative to its folder.

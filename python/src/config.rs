@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use idjag::{Config, Error};
+use idjag::{Config, Error, ReplayStore};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
@@ -101,6 +101,21 @@ impl Given {
         };
         let mut read = |path: &str| fs::read(folder.join(path)).map_err(|why| why.to_string());
         parse(&name, &text, &mut read).map_err(|error| Fault::Wrong(Box::new(error)))
+    }
+
+    /// The single-use store that `config` names, opened at `now`; `None` for the table in memory.
+    pub(crate) fn store(
+        &self,
+        py: Python<'_>,
+        config: &Config,
+        now: i64,
+    ) -> PyResult<Option<Box<dyn ReplayStore>>> {
+        let folder = match self {
+            Self::Mapping(_) => Path::new(""),
+            Self::File(path) => path.parent().unwrap_or(Path::new("")),
+        };
+        let store = py.detach(|| idjag_stores::open(config, Some(folder), now));
+        store.map_err(|error| errors::config(py, &self.located(&error), Some(&error)))
     }
 
     /// The error with its file as the user finds it.

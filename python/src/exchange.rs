@@ -72,6 +72,7 @@ impl Exchange {
         let given = config;
         let config = given.load(py, Config::parse)?;
         let alone = Mutex::new(given.alone(py, &config)?);
+        let store = given.store(py, &config, clock.now(py)?)?;
         let builder = idjag::Exchange::builder(config);
         let builder = match clock {
             Source::System => builder,
@@ -81,7 +82,10 @@ impl Exchange {
             None => builder,
             Some(documents) => builder.client_documents(Box::new(Fetching(documents.clone()))),
         };
-        clock.ask(py)?;
+        let builder = match store {
+            Some(store) => builder.replay(store),
+            None => builder,
+        };
         let engine = py.detach(|| builder.build()).map_err(|error| errors::load(py, &error))?;
         Ok(Self { engine: Box::new(engine), clock, documents, process: Process::current(), alone })
     }

@@ -102,7 +102,7 @@ impl Tally {
 }
 
 fn engine(source: &Source, now: Option<i64>) -> Result<Exchange> {
-    let builder = Exchange::builder(source.config()?);
+    let builder = source.rehearsal()?;
     Ok(match now {
         // A rehearsal remembers whatever came before it, so that no assertion is too old for its memory.
         Some(now) => builder.clock(move || now).remembers_since(0).build()?,

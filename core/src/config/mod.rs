@@ -17,6 +17,7 @@ mod provider;
 mod provider_tests;
 mod rates;
 mod reader;
+mod replay;
 #[allow(dead_code, reason = "validated now, read by the endpoint and the record to come")]
 mod settings;
 mod target;
@@ -32,13 +33,16 @@ pub(crate) use self::keys::Keys;
 pub use self::policy_text::State;
 pub(crate) use self::policy_text::{Connector, parse_policy};
 pub use self::provider::IdpConfig;
-pub(crate) use self::settings::{ColdStart, Compat, Endpoints, Limits};
+pub(crate) use self::replay::ColdStart;
+pub use self::replay::Store;
+pub(crate) use self::settings::{Compat, Endpoints, Limits};
 
 pub(crate) use self::target::{Copied, Target};
 
 use self::document::Node;
 use self::reader::{Field, Section};
-use self::settings::{Audit, Dpop, Replay, Tokens};
+use self::replay::Replay;
+use self::settings::{Audit, Dpop, Tokens};
 use crate::directory::Directory;
 use crate::error::Error;
 
@@ -136,7 +140,7 @@ impl Config {
             tenants: root.texts("tenants")?,
             tokens: Tokens::read(&root, &mut inputs)?,
             dpop: Dpop::read(&root)?,
-            replay: Replay::read(&root, &mut inputs)?,
+            replay: Replay::read(&root, &issuer, &mut inputs)?,
             audit: Audit::read(&root, &mut inputs)?,
             compat: Compat::read(&root, &mut inputs)?,
             directory: directory(&root, &idps, &mut inputs)?,
@@ -168,24 +172,40 @@ impl Config {
         &self.warnings
     }
 
-    /// The fault of a second process that runs over this configuration: each would have its own memory of what was used,
-    /// and each its own keys where they are ephemeral. `None` where the configuration allows it
-    /// (`replay.allow_per_process`). Nothing here knows of other processes: whoever reads the file finds out, and refuses.
+    /// The fault of a second process that runs over this configuration: each would have its own memory of what was used
+    /// where the store is not shared, and each its own keys where they are ephemeral. `None` where neither is so, or where
+    /// the configuration allows it (`replay.allow_per_process`). Nothing here knows of other processes: whoever reads the
+    /// file finds out, and refuses.
     pub fn one_process(&self) -> Option<Error> {
-        if self.replay.allow_per_process {
+        let has_own_memory = matches!(self.replay.store, Store::Memory { .. });
+        let has_own_keys = self.tokens.ephemeral;
+        if self.replay.allow_per_process || !(has_own_memory || has_own_keys) {
             return None;
         }
-        let keys = if self.tokens.ephemeral {
-            ", and its own keys (`tokens.keys` is \"ephemeral\"), so that one refuses the tokens of the other"
-        } else {
-            ""
+        let memory = "its own memory of what was used and revoked (`store` is \"memory\"), so that each accepts the same \
+                      assertion once";
+        let keys =
+            "its own keys (`tokens.keys` is \"ephemeral\"), so that one refuses the tokens of the other";
+        let (has, share) = match (has_own_memory, has_own_keys) {
+            (true, false) => (memory.to_owned(), "`store = \"file\"`"),
+            (true, true) => (format!("{memory}, and {keys}"), "`store = \"file\"` and keys from a file"),
+            (false, _) => (keys.to_owned(), "keys from a file"),
         };
         let message = format!(
-            "another process runs over this configuration, and each would have its own memory of what was used and \
-             revoked (`store` is \"memory\"), so that each accepts the same assertion once{keys}; run one process, or \
-             say `allow_per_process = true`"
+            "another process runs over this configuration, and each would have {has}; run one process, share \
+             {share}, or say `allow_per_process = true`"
         );
-        Some(Error::new(&*self.file, Some(self.replay.line), "replay", message))
+        Some(self.replay.section_error(&self.file, message))
+    }
+
+    /// The single-use store that it names, for whoever opens it.
+    pub fn store(&self) -> &Store {
+        &self.replay.store
+    }
+
+    /// The error that its store cannot be used, with file, line and key: for whoever opens it.
+    pub fn store_error(&self, why: impl Into<String>) -> Error {
+        self.replay.error(&self.file, why)
     }
 
     /// The warnings that stay when another policy is put, and those that come of this one.

@@ -182,6 +182,11 @@ impl<'a> Field<'a> {
         self.place.error(message)
     }
 
+    /// The line where it stands.
+    pub(super) fn line(&self) -> u32 {
+        self.place.line
+    }
+
     /// The value as it stands in the document.
     pub(super) fn node(&self) -> &'a Node {
         self.node

@@ -1,4 +1,4 @@
-//! The sections that set up the server itself: endpoints, tokens, limits, dpop, replay, audit, compat.
+//! The sections that set up the server itself: endpoints, tokens, limits, dpop, audit, compat.
 //!
 //! Every section may be left out except `tokens`, which has the signing keys.
 
@@ -205,88 +205,6 @@ impl Dpop {
     }
 }
 
-/// The single-use memory. It is in this process; no other store is part of this build.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Replay {
-    /// Memory for it, at most, in bytes.
-    pub(crate) max_bytes: u64,
-    pub(crate) cold_start: ColdStart,
-    /// Whether several processes may have one each.
-    pub(crate) allow_per_process: bool,
-    /// Where it is written down.
-    pub(crate) line: u32,
-}
-
-/// What happens to assertions that were issued before the memory began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ColdStart {
-    /// They are refused for one lifetime: they may have been used before.
-    RefuseOlder,
-    /// They are accepted, once more if they were used before.
-    Accept,
-}
-
-impl Replay {
-    /// Reads `replay`.
-    pub(super) fn read(root: &Section<'_>, inputs: &mut Inputs<'_>) -> Result<Self, Error> {
-        let section = root.section("replay", &["store", "max_bytes", "cold_start", "allow_per_process"])?;
-        if let Some(store) = section.optional("store") {
-            let word = store.word(&[("memory", None), ("file", Some("file")), ("redis", Some("redis"))])?;
-            if let Some(word) = word {
-                return Err(
-                    store.error(format!("`{word}` is not available in this build; available: memory"))
-                );
-            }
-        }
-        let max_bytes = section.optional("max_bytes").map_or(Ok(512 << 20), |field| size(&field))?;
-        let cold_start = match section.optional("cold_start") {
-            None => ColdStart::RefuseOlder,
-            Some(field) => {
-                let cold_start =
-                    field.word(&[("refuse_older", ColdStart::RefuseOlder), ("accept", ColdStart::Accept)])?;
-                if cold_start == ColdStart::Accept {
-                    inputs.warn(
-                        &field.error("after a restart an assertion that was used before is accepted again"),
-                    );
-                }
-                cold_start
-            }
-        };
-        let allow_per_process = section.boolean("allow_per_process", false)?;
-        if let Some(field) = section.optional("allow_per_process").filter(|_| allow_per_process) {
-            inputs
-                .warn(&field.error("every process accepts an assertion once, and revokes for itself alone"));
-        }
-        Ok(Self { max_bytes, cold_start, allow_per_process, line: section.line() })
-    }
-}
-
-/// A size: bytes as a number, or text as in `512 MiB`. 4 KiB to 1 TiB.
-fn size(field: &Field<'_>) -> Result<u64, Error> {
-    const ALLOWED: &str = "allowed: 4 KiB to 1 TiB, as bytes or as in `512 MiB` (B, KiB, MiB, GiB)";
-    let (written, bytes) = match &field.node().value {
-        Value::Integer(number) => (number.to_string(), u64::try_from(*number).ok()),
-        Value::String(text) => (text.clone(), parse_size(text)),
-        _ => return Err(field.type_error("a size")),
-    };
-    bytes
-        .filter(|bytes| (4 << 10..=1 << 40).contains(bytes))
-        .ok_or_else(|| field.error(format!("`{written}` is not such a size; {ALLOWED}")))
-}
-
-fn parse_size(text: &str) -> Option<u64> {
-    let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at_checked(unit_at)?;
-    let unit: u64 = match unit.strip_prefix(' ').unwrap_or(unit) {
-        "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit)
-}
-
 /// The record of exchanges, as it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Audit {
@@ -403,29 +321,5 @@ impl Compat {
             )));
         }
         Ok(compat)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_have_binary_units() {
-        for (text, bytes) in [
-            ("512 MiB", Some(512 << 20)),
-            ("4KiB", Some(4096)),
-            ("7 B", Some(7)),
-            ("2 GiB", Some(2 << 30)),
-            ("512", None),
-            ("512 MB", None),
-            ("512  MiB", None),
-            ("-1 B", None),
-            ("MiB", None),
-            ("", None),
-            ("99999999999999999 GiB", None),
-        ] {
-            assert_eq!(parse_size(text), bytes, "{text:?}");
-        }
     }
 }

@@ -90,15 +90,9 @@ fn the_complete_example_is_read() {
         }
     );
     assert!(config.dpop.nonce);
-    assert_eq!(
-        config.replay,
-        Replay {
-            max_bytes: 64 << 20,
-            cold_start: ColdStart::RefuseOlder,
-            allow_per_process: false,
-            line: 20
-        }
-    );
+    assert_eq!(config.replay.store, Store::Memory { max_bytes: 64 << 20 });
+    assert_eq!(config.replay.cold_start, ColdStart::RefuseOlder);
+    assert!(!config.replay.allow_per_process);
     assert_eq!(
         config.audit,
         Some(Audit::Record {
@@ -119,6 +113,13 @@ fn a_second_process_is_at_fault_unless_that_is_allowed() {
     let ephemeral = changed(COMPLETE, r#"["keys/2026-11.jwk", "keys/2026-10.jwk"]"#, r#""ephemeral""#);
     let fault = parse(&ephemeral, POLICY).unwrap().one_process().unwrap();
     assert!(fault.message().contains("`tokens.keys` is \"ephemeral\""));
+    let shared = changed(COMPLETE, "store = \"memory\"", "store = \"file\"");
+    assert_eq!(parse(&shared, POLICY).unwrap().one_process(), None);
+    let shared = changed(&ephemeral, "store = \"memory\"", "store = \"file\"");
+    let fault = parse(&shared, POLICY).unwrap().one_process().unwrap();
+    assert!(
+        fault.message().contains("`tokens.keys` is \"ephemeral\"") && !fault.message().contains("memory")
+    );
     let allowed = changed(&ephemeral, "[replay]", "[replay]\nallow_per_process = true");
     assert_eq!(parse(&allowed, POLICY).unwrap().one_process(), None);
 }
@@ -210,7 +211,8 @@ fn what_is_left_out_has_the_safe_default() {
         }
     );
     assert!(!config.dpop.nonce);
-    assert_eq!((config.replay.max_bytes, config.replay.cold_start), (512 << 20, ColdStart::RefuseOlder));
+    assert_eq!(config.replay.store, Store::Memory { max_bytes: 512 << 20 });
+    assert_eq!(config.replay.cold_start, ColdStart::RefuseOlder);
     assert_eq!(config.compat.resource_mismatch, OAuthError::InvalidGrant);
     assert_eq!(config.compat.missing_access, OAuthError::AccessDenied);
     assert!(config.audit.is_none() && config.directory.is_none());

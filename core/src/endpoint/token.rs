@@ -104,7 +104,7 @@ impl Exchange {
         let proof = dpop
             .map(|proof| {
                 let url = &state.server.endpoints.token;
-                dpop::verify(proof, &self.proof_rules(state, now, request.method, url))
+                dpop::verify(proof, &self.proof_rules(state, &self.memory(), now, request.method, url))
             })
             .transpose()
             .map_err(|reason| {
