@@ -4,6 +4,7 @@
 //! one `sign_many`. Several threads take chunks in turn; claims are made in the order of the requests, so that of a
 //! `jti` that comes twice the lowest index wins.
 
+use std::mem;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -46,25 +47,24 @@ impl Exchange {
         let chunks: Vec<&[Request<'_>]> = requests.chunks(CHUNK).collect();
         let threads = threads.get().min(chunks.len());
         let now = self.now();
-        if threads <= 1 {
-            let turns = Turns::default();
-            let mut bench = Bench::default();
-            return chunks
-                .iter()
-                .enumerate()
-                .flat_map(|(at, chunk)| self.exchange_chunk(chunk, now, turns.turn(at), &mut bench))
-                .collect();
-        }
         let (next, turns) = (AtomicUsize::new(0), Turns::default());
         let work = || {
             let mut bench = Bench::default();
-            let mut answers = Vec::with_capacity(chunks.len() / threads + 1);
+            let mut answers = Vec::with_capacity(chunks.len() / threads.max(1) + 1);
+            // A chunk is finished when the next one is decided: meanwhile its record reaches the disk.
+            let mut open = None;
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(chunk) = chunks.get(at) else {
+                let decided = chunks
+                    .get(at)
+                    .map(|chunk| (at, self.decide_chunk(chunk, now, turns.turn(at), &mut bench)));
+                let was_last = decided.is_none();
+                if let Some((at, decided)) = mem::replace(&mut open, decided) {
+                    answers.push((at, finish_many(decided)));
+                }
+                if was_last {
                     return answers;
-                };
-                answers.push((at, self.exchange_chunk(chunk, now, turns.turn(at), &mut bench)));
+                }
             }
         };
         let mut answers = Vec::with_capacity(chunks.len());
@@ -84,13 +84,13 @@ impl Exchange {
         answers.into_iter().flat_map(|(_, answers)| answers).collect()
     }
 
-    fn exchange_chunk(
+    fn decide_chunk(
         &self,
         requests: &[Request<'_>],
         now: i64,
         turn: Turn<'_>,
         bench: &mut Bench,
-    ) -> Vec<Result<Issued, Refusal>> {
+    ) -> Vec<Result<Pending, Refusal>> {
         // Other threads may have seen a later time meanwhile.
         let now = self.at_least(now);
         let state = self.load();
@@ -136,7 +136,7 @@ impl Exchange {
         turn.take(|| memory.claim(&claims, now, &mut claimed));
 
         let mut claimed = claims.iter().zip(claimed);
-        let decided: Vec<Result<Pending, Refusal>> = grants
+        let decided: Vec<_> = grants
             .into_iter()
             .zip(events)
             .map(|(grant, mut event)| {
@@ -145,6 +145,7 @@ impl Exchange {
                     let (claim, claimed) = claimed.next().ok_or(Reason::ReplayUnavailable)?;
                     event.jti_hash = *claim.key.as_bytes();
                     event.reused = accept_claim(&grant, claimed)?;
+                    event.spent_until = claim.expires_at;
                     state.compose(&grant, &claim.key, &event, desk)
                 });
                 composed.map_err(|reason| state.record_refusal(reason, &event))
@@ -152,8 +153,7 @@ impl Exchange {
             .collect();
         let granted = decided.iter().flatten().count();
         self.count(granted, decided.len() - granted);
-        drop(presented);
-        finish_many(decided)
+        decided
     }
 }
 

@@ -24,7 +24,7 @@ use crate::nonce::Nonces;
 use crate::policy::Policy;
 use crate::possession::Possession;
 use crate::reason::{Reason, Refusal};
-use crate::record::{Event, NoRecord, Receipt, Record};
+use crate::record::{Event, Receipt, Record};
 use crate::replay::{Claim, Claimed, Memory, MemoryReplay, Purpose, ReplayKey, ReplayStats, ReplayStore};
 use crate::revoked::Revocation;
 use crate::snapshot::{Loaded, Snapshot};
@@ -217,6 +217,8 @@ pub struct Exchange {
     /// When the memory of single use began: as the host said, and when the engine was built.
     told_began: Option<i64>,
     built: i64,
+    /// When a record began that the memory was filled from.
+    spent_since: Option<i64>,
     tokens: TokenCache,
     pub(crate) limiter: Limiter,
     pub(crate) nonces: Nonces,
@@ -235,10 +237,12 @@ struct Counted {
 pub struct Builder {
     config: Config,
     clock: Box<dyn Clock>,
-    record: Arc<dyn Record>,
+    record: Option<Arc<dyn Record>>,
     replay: Option<Box<dyn ReplayStore>>,
     documents: Option<Box<dyn ClientDocuments>>,
     began: Option<i64>,
+    spent: Vec<Claim>,
+    spent_since: Option<i64>,
 }
 
 impl Builder {
@@ -252,7 +256,7 @@ impl Builder {
     /// Who takes the record of each exchange. Nobody by default.
     #[must_use]
     pub fn record(mut self, record: Arc<dyn Record>) -> Self {
-        self.record = record;
+        self.record = Some(record);
         self
     }
 
@@ -280,7 +284,21 @@ impl Builder {
         self
     }
 
+    /// What ID-JAGs were spent before this process began, as a record that outlives it knows: the single-use store has them
+    /// before the first request. `since`, in seconds since 1970, is when that record began; then ID-JAGs that are younger are
+    /// not refused for having been issued before this start. Proofs of possession are, as ever.
+    #[must_use]
+    pub fn spent(mut self, claims: Vec<Claim>, since: Option<i64>) -> Self {
+        self.spent = claims;
+        self.spent_since = since;
+        self
+    }
+
     /// The engine. Starts no thread and opens no file.
+    ///
+    /// # Errors
+    ///
+    /// The system has no randomness to give, or the single-use store does not take what was spent before.
     pub fn build(self) -> Result<Exchange, Error> {
         let replay = match (self.replay, self.config.store()) {
             (Some(store), _) => store,
@@ -292,6 +310,12 @@ impl Builder {
             }
         };
         let now = self.clock.now();
+        let mut claimed = vec![Claimed::Unavailable; self.spent.len()];
+        replay.claim(&self.spent, now, &mut claimed);
+        if claimed.contains(&Claimed::Unavailable) {
+            let what = "the single-use store does not take what was spent before; give it more room (`replay.max_bytes`)";
+            return Err(Error::new(self.config.file, None, "replay", what));
+        }
         Ok(Exchange {
             state: Snapshot::new(State::new(self.config, self.record, None)?),
             replay,
@@ -300,6 +324,7 @@ impl Builder {
             seen: Monotone::new(now),
             told_began: self.began,
             built: now,
+            spent_since: self.spent_since,
             tokens: TokenCache::new(),
             limiter: Limiter::new(),
             nonces: Nonces::new()?,
@@ -388,10 +413,12 @@ impl Exchange {
         Builder {
             config,
             clock: Box::new(SystemClock),
-            record: Arc::new(NoRecord),
+            record: None,
             replay: None,
             documents: None,
             began: None,
+            spent: Vec::new(),
+            spent_since: None,
         }
     }
 
@@ -454,6 +481,7 @@ impl Exchange {
         memory.claim(&[claim], now, &mut claimed);
         let [claimed] = claimed;
         event.reused = accept_claim(&grant, claimed)?;
+        event.spent_until = claim.expires_at;
         state.compose(&grant, &claim.key, event, desk)
     }
 
@@ -511,8 +539,15 @@ impl Exchange {
         Memory::of(&*self.replay)
     }
 
-    /// Since when it remembers.
+    /// Since when it remembers assertions.
     pub(crate) fn began(&self, memory: &Memory<'_>) -> i64 {
+        let began = self.proofs_began(memory);
+        // A store that says itself what it may have forgotten knows better than who filled it.
+        self.spent_since.filter(|_| memory.since().is_none()).map_or(began, |since| since.min(began))
+    }
+
+    /// Since when it remembers proofs of possession, which no record restores.
+    pub(crate) fn proofs_began(&self, memory: &Memory<'_>) -> i64 {
         self.told_began.or(memory.since()).unwrap_or(self.built)
     }
 
@@ -577,12 +612,14 @@ impl Exchange {
     }
 
     /// Replaces everything that the configuration names but the single-use store. What the configuration leaves to the
-    /// host stays: keys that were put for an IdP, a directory or a policy that was put, and revocations; so does a
-    /// signing key that is `"ephemeral"` before and after.
+    /// host stays: keys that were put for an IdP, a directory or a policy that was put, and revocations; so do a
+    /// signing key that is `"ephemeral"` before and after, and the record: another `audit` counts from the next start on.
     pub fn reload(&self, config: Config) -> Result<(), Error> {
         self.state.update(|state| {
             let (keeps_directory, keeps_policy) = (config.directory.is_none(), !config.names_policy);
-            let next = State::new(config, Arc::clone(&state.server.record), Some(&state.server))?;
+            let server = &state.server;
+            let record = server.keeps_record.then(|| Arc::clone(&server.record));
+            let next = State::new(config, record, Some(server))?;
             Ok(State {
                 generation: state.generation.wrapping_add(1),
                 reading: state.reading.wrapping_add(1),

@@ -136,7 +136,7 @@ mod token_cache;
 pub use access_token::VerifiedToken;
 pub use alg::Algorithm;
 pub use client_documents::{ClientDocuments, Fetched};
-pub use config::{Config, Date, IdpConfig, State as ConnectorState, Store};
+pub use config::{Audit, Config, Date, Durability, IdpConfig, State as ConnectorState, Store, SubjectForm};
 pub use directory::{Directory, Groups, Person};
 pub use endpoint::{Challenge, Response, TokenRequest};
 pub use error::Error;

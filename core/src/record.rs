@@ -41,6 +41,8 @@ pub struct Event<'a> {
     pub policy_digest: &'a str,
     /// SHA-256 of purpose, issuer, tenant and jti, cut to 128 bits; zero before those were read.
     pub jti_hash: [u8; 16],
+    /// Until when that is spent, in seconds since 1970; zero before it was.
+    pub spent_until: i64,
     /// `kid` of the header.
     pub kid: Option<&'a str>,
     /// The assertion had been used before, and this IdP's assertions may be (`single_use = false`).

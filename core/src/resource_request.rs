@@ -110,7 +110,7 @@ impl Exchange {
             nonces: state.server.dpop_nonce.then_some(&self.nonces),
             leeway_s: limits.leeway_s,
             max_jti_chars: limits.max_jti_chars,
-            began: state.server.refuses_older.then_some(self.began(memory)),
+            began: state.server.refuses_older.then_some(self.proofs_began(memory)),
             now,
         }
     }

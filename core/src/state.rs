@@ -17,7 +17,7 @@ use crate::mint::Minter;
 use crate::own_keys::OwnKeys;
 use crate::policy::Policy;
 use crate::reason::{OAuthError, Reason, Refusal};
-use crate::record::Record;
+use crate::record::{NoRecord, Record};
 use crate::revoked::Revoked;
 
 /// One generation of everything.
@@ -35,8 +35,11 @@ pub(crate) struct State {
 }
 
 /// What the configuration says of this server itself, and the record that it keeps.
+#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 pub(crate) struct Server {
     pub(crate) record: Arc<dyn Record>,
+    /// Whether the host gave one.
+    pub(crate) keeps_record: bool,
     /// What the configuration is called in warnings.
     pub(crate) file: String,
     pub(crate) issuer: String,
@@ -60,9 +63,12 @@ impl State {
     /// `before`, so that its tokens stay valid.
     pub(crate) fn new(
         mut config: Config,
-        record: Arc<dyn Record>,
+        record: Option<Arc<dyn Record>>,
         before: Option<&Server>,
     ) -> Result<Self, Error> {
+        if record.is_none() {
+            config.warn_of_no_record();
+        }
         let no_keys = || Error::new("", None, "tokens.keys", "there is no key to sign with");
         let (warnings, of_policy) = config.split_warnings();
         let policy = Policy::compile(&config.policy_file, &config.policy_text, &config.connectors, of_policy);
@@ -85,7 +91,8 @@ impl State {
             policy: Arc::new(policy),
             revoked: Arc::default(),
             server: Arc::new(Server {
-                record,
+                keeps_record: record.is_some(),
+                record: record.unwrap_or_else(|| Arc::new(NoRecord)),
                 file: config.file,
                 issuer: config.issuer,
                 endpoints: config.endpoints,

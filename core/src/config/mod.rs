@@ -42,7 +42,8 @@ pub(crate) use self::target::{Copied, Target};
 use self::document::Node;
 use self::reader::{Field, Section};
 use self::replay::Replay;
-use self::settings::{Audit, Dpop, Tokens};
+pub use self::settings::{Audit, Durability, SubjectForm};
+use self::settings::{Dpop, Tokens};
 use crate::directory::Directory;
 use crate::error::Error;
 
@@ -60,7 +61,6 @@ pub struct Config {
     pub(crate) limits: Limits,
     pub(crate) dpop: Dpop,
     pub(crate) replay: Replay,
-    #[allow(dead_code, reason = "read by the record on disk to come")]
     pub(crate) audit: Option<Audit>,
     pub(crate) compat: Compat,
     pub(crate) idps: Vec<Idp>,
@@ -141,7 +141,7 @@ impl Config {
             tokens: Tokens::read(&root, &mut inputs)?,
             dpop: Dpop::read(&root)?,
             replay: Replay::read(&root, &issuer, &mut inputs)?,
-            audit: Audit::read(&root, &mut inputs)?,
+            audit: Audit::read(&root)?,
             compat: Compat::read(&root, &mut inputs)?,
             directory: directory(&root, &idps, &mut inputs)?,
             issuer,
@@ -206,6 +206,24 @@ impl Config {
     /// The error that its store cannot be used, with file, line and key: for whoever opens it.
     pub fn store_error(&self, why: impl Into<String>) -> Error {
         self.replay.error(&self.file, why)
+    }
+
+    /// What is said of the record (`audit`): the host opens it. None where nothing is said.
+    pub const fn audit(&self) -> Option<&Audit> {
+        self.audit.as_ref()
+    }
+
+    /// Our issuer identifier.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Says aloud that a record is asked for and none is kept.
+    pub(crate) fn warn_of_no_record(&mut self) {
+        if matches!(self.audit, Some(Audit::Record { .. })) {
+            let what = "no record is kept: the program that loads this configuration gave the engine none";
+            self.warnings.insert(0, Error::new(&self.file, None, "audit", what).to_string());
+        }
     }
 
     /// The warnings that stay when another policy is put, and those that come of this one.

@@ -205,18 +205,27 @@ impl Dpop {
     }
 }
 
-/// The record of exchanges, as it was asked for.
+/// The record of exchanges, as it was asked for (`audit`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Audit {
+#[non_exhaustive]
+pub enum Audit {
     /// `audit = "off"`: said aloud.
     Off,
-    /// A record in a directory.
-    Record { path: String, durability: Durability, subject: SubjectForm },
+    /// A record in a folder.
+    Record {
+        /// The folder, relative to the file that the configuration came from.
+        path: String,
+        /// How an answer waits for the disk.
+        durability: Durability,
+        /// How a person is named.
+        subject: SubjectForm,
+    },
 }
 
 /// How an answer waits for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Durability {
+#[non_exhaustive]
+pub enum Durability {
     /// The record is on disk before the answer.
     Sync,
     /// The answer precedes the disk by at most this many milliseconds.
@@ -227,15 +236,19 @@ pub(crate) enum Durability {
 
 /// How the record names a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SubjectForm {
+#[non_exhaustive]
+pub enum SubjectForm {
+    /// As the IdP does: `sub`.
     Plain,
+    /// By an HMAC of issuer, tenant and `sub`: the same person is the same text, and nobody reads who it is.
     Hmac,
+    /// Not at all.
     Omit,
 }
 
 impl Audit {
     /// Reads `audit`; none when it is left out.
-    pub(super) fn read(root: &Section<'_>, inputs: &mut Inputs<'_>) -> Result<Option<Self>, Error> {
+    pub(super) fn read(root: &Section<'_>) -> Result<Option<Self>, Error> {
         let Some(field) = root.optional("audit") else {
             return Ok(None);
         };
@@ -248,9 +261,8 @@ impl Audit {
             _ => return Err(field.type_error("a table, or \"off\"")),
         }
         let section = field.section(&["path", "durability", "subject"])?;
-        let path = section.optional("path");
-        let audit = Self::Record {
-            path: path.as_ref().map_or(Ok("audit"), Field::text)?.to_owned(),
+        Ok(Some(Self::Record {
+            path: section.optional("path").as_ref().map_or(Ok("audit"), Field::text)?.to_owned(),
             durability: section
                 .optional("durability")
                 .map_or(Ok(Durability::Sync), |field| durability(&field))?,
@@ -259,9 +271,7 @@ impl Audit {
                 &[("plain", SubjectForm::Plain), ("hmac", SubjectForm::Hmac), ("omit", SubjectForm::Omit)],
                 SubjectForm::Plain,
             )?,
-        };
-        inputs.warn(&path.as_ref().unwrap_or(&field).error("no record is kept on disk yet"));
-        Ok(Some(audit))
+        }))
     }
 }
 

@@ -184,7 +184,6 @@ fn the_parties_of_the_complete_example_are_read() {
         [
             "idjag.toml:36: `idps[0].jwks_file`: the key `o` is not used: a symmetric key (`oct`) never verifies an assertion",
             "idjag.toml:62: `clients[1].jwks_file`: the key `o` is not used: a symmetric key (`oct`) never verifies an assertion",
-            "idjag.toml:25: `audit.path`: no record is kept on disk yet",
         ]
     );
 }
