@@ -40,7 +40,7 @@ export CARGO_TERM_PROGRESS_WHEN ?= never
 unexport CARGO_TARGET_DIR
 
 .PHONY: help demo demo-mcp deps dev wheel install test test-rust test-ring test-python test-c loom mutants fuzz bench
-.PHONY: bench-python public-api need-rust need-tools need-c++ need-c need-python need-venv need-node
+.PHONY: bench-python public-api test-long need-strace need-rust need-tools need-c++ need-c need-python need-venv need-node
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -48,7 +48,9 @@ help: ## list the commands
 	    printf 'make %-12s%s\n' "$$name" "$$what"; done
 
 demo: need-rust ## the main job: a company of 2,000 people gets its tokens, and the hostile get none
-	$(CARGO) run --release --locked -p idjag-cli -- wave
+	@rm -rf target/demo
+	$(CARGO) run --release --locked -p idjag-cli -- wave --audit target/demo/audit
+	target/release/idjag audit verify target/demo/audit
 
 demo-mcp: dev ## an IdP, an MCP server and the MCP SDK's own client: who gets in, who does not, and why
 	$(VENV)/bin/python python/examples/demo.py
@@ -119,10 +121,10 @@ test-rust: need-rust need-tools ## format, lints, tests, documentation, licences
 	target/release/idjag wave --people 50
 
 test-ring: need-rust ## the same engine over ring, without aws-lc-rs
-	@tree=$$($(CARGO) tree $(RING) -p idjag -p idjag-cli -p idjag-tests --prefix none) || exit; case "$$tree" in \
+	@tree=$$($(CARGO) tree $(RING) -p idjag -p idjag-log -p idjag-cli -p idjag-tests --prefix none) || exit; case "$$tree" in \
 	    *aws-lc-rs*) echo "aws-lc-rs is linked although only ring was asked for" >&2; exit 1;; esac
-	$(CARGO) clippy $(RING) -p idjag -p idjag-cli -p idjag-tests --all-targets -- -D warnings
-	$(CARGO) test $(RING) -p idjag -p idjag-cli -p idjag-tests
+	$(CARGO) clippy $(RING) -p idjag -p idjag-log -p idjag-cli -p idjag-tests --all-targets -- -D warnings
+	$(CARGO) test $(RING) -p idjag -p idjag-log -p idjag-cli -p idjag-tests
 
 test-c: need-rust need-c ## the C library: header, vectors, threads, AddressSanitizer, valgrind, installed, examples
 	ffi/tests/run
@@ -134,6 +136,9 @@ test-python: need-rust need-venv need-node ## the Python package: stubs, types, 
 	cd python && $(VENV)/bin/python -m mypy.stubtest idjag
 	cd python && $(VENV)/bin/python -m pytest
 	@$(MAKE) --no-print-directory wheel
+
+test-long: need-rust need-strace ## a server killed a thousand times under load, and a disk that fails at every system call
+	IDJAG_KILLS=1000 $(CARGO) test --release --locked -p idjag-cli --test crash -- --include-ignored --nocapture
 
 # Without aws-lc-rs, which takes longest to build and has no part in it.
 loom: export RUSTFLAGS := --cfg loom
@@ -194,6 +199,9 @@ need-rust:
 need-tools:
 	@for tool in fmt clippy; do $(CARGO) $$tool --version >/dev/null 2>&1 || \
 	    { echo "cargo $$tool is missing: run 'rustup component add rustfmt clippy'" >&2; exit 1; }; done
+
+need-strace:
+	@command -v strace >/dev/null || { echo "strace is missing: install it ('apt-get install strace')" >&2; exit 1; }
 
 need-c++:
 	@command -v c++ >/dev/null || { echo "c++ is missing: install it ('apt-get install g++')" >&2; exit 1; }

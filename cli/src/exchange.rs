@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
     let source = Source::Disk(args.config.clone());
     let exchange = match args.now {
         Some(now) => {
-            text::note(&format!("a rehearsal: the clock stands at {now}"));
+            text::note(&format!("a rehearsal: the clock stands at {now}, and no record is kept"));
             source.rehearsal()?.clock(move || now).remembers_since(0).build()?
         }
         None => source.builder(source.config()?)?.build()?,

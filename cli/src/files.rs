@@ -56,22 +56,27 @@ impl Source {
         config.map_err(|error| self.located(&error))
     }
 
-    /// An engine of `config`, with the single-use store that it names: to be told what else it is made from.
+    /// An engine of `config`, with the single-use store and the record that it names: to be told what else it is made from.
     pub(crate) fn builder(&self, config: Config) -> Result<Builder> {
         let folder = match self {
             Self::Disk(path) => Some(path.parent().unwrap_or(Path::new(""))),
             Self::Memory(_) => None,
         };
-        let store =
-            idjag_stores::open(&config, folder, SystemClock.now()).map_err(|error| self.located(&error))?;
+        let now = SystemClock.now();
+        let store = idjag_stores::open(&config, folder, now).map_err(|error| self.located(&error))?;
+        let record = folder.map(|folder| idjag_log::open(&config, folder, now)).transpose()?.flatten();
         let builder = Exchange::builder(config);
-        Ok(match store {
+        let builder = match store {
             Some(store) => builder.replay(store),
+            None => builder,
+        };
+        Ok(match record {
+            Some(record) => record.give(builder),
             None => builder,
         })
     }
 
-    /// The same with a memory of its own, whatever store is named: what is asked or rehearsed spends nothing.
+    /// The same with a memory of its own, whatever store is named, and no record: what is asked or rehearsed spends nothing.
     pub(crate) fn rehearsal(&self) -> Result<Builder> {
         Ok(Exchange::builder(self.config()?).replay(Box::new(MemoryReplay::new(512 << 20))))
     }

@@ -2,6 +2,7 @@
 //!
 //! A skin: it reads files and arguments and prints answers; every decision is made by the crate `idjag`.
 
+mod audit;
 mod calendar;
 mod check;
 mod exchange;
@@ -42,6 +43,7 @@ enum Command {
     Exchange(exchange::Args),
     Explain(explain::Args),
     Keys(keys::Args),
+    Audit(audit::Args),
 }
 
 /// What a command that ran has to say.
@@ -80,6 +82,7 @@ fn run(command: &Command) -> Result<Answer> {
         Command::Exchange(args) => exchange::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Keys(args) => keys::run(args),
+        Command::Audit(args) => audit::run(args),
     }
 }
 

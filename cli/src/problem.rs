@@ -40,6 +40,12 @@ impl From<idjag::Error> for Problem {
     }
 }
 
+impl From<idjag_log::Error> for Problem {
+    fn from(error: idjag_log::Error) -> Self {
+        Self::Said(error.to_string())
+    }
+}
+
 impl From<serde_json::Error> for Problem {
     fn from(error: serde_json::Error) -> Self {
         if error.is_io() {

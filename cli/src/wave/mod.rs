@@ -82,6 +82,9 @@ pub(crate) struct Args {
     /// Rehearse: the clock stands at this time, in seconds since 1970
     #[arg(long, value_name = "SECONDS", requires = "requests", allow_negative_numbers = true)]
     now: Option<i64>,
+    /// Keep a record of the exchanges in the folder DIR, with every line on disk before its token is handed out
+    #[arg(long, value_name = "DIR", conflicts_with = "record")]
+    audit: Option<PathBuf>,
     /// Write the tokens to FILE, one JSON object for each request that was granted, with its number
     #[arg(long, value_name = "FILE")]
     tokens: Option<PathBuf>,
@@ -97,7 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
             let day = calendar::date_after(now, 0);
             text::note(&format!("a rehearsal: the clock stands at {now} ({day})"));
         }
-        let run = exchange(&source, &lines, args.now, threads)?;
+        let run = exchange(&source, &lines, args.now, threads, args.audit.as_deref())?;
         report(args, &source, &run, &lines, None)?;
         return Ok(Answer::Yes);
     }
@@ -118,7 +121,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
         anstream::println!("{}\n", world.summary);
     }
     let source = Source::Memory(std::mem::take(&mut world.files));
-    let run = exchange(&source, &world.lines, Some(now), threads)?;
+    let run = exchange(&source, &world.lines, Some(now), threads, args.audit.as_deref())?;
     report(args, &source, &run, &world.lines, Some(world.minting))?;
     let wrong = wrong_verdicts(&run, &world.expected);
     for what in &wrong {
@@ -127,11 +130,17 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
     Ok(wrong.is_empty().into())
 }
 
-fn exchange(source: &Source, lines: &[Line], now: Option<i64>, threads: NonZero<usize>) -> Result<Run> {
+fn exchange(
+    source: &Source,
+    lines: &[Line],
+    now: Option<i64>,
+    threads: NonZero<usize>,
+    audit: Option<&Path>,
+) -> Result<Run> {
     let spinner =
         ProgressBar::new_spinner().with_message(format!("exchanging {}", plural(lines.len(), "request")));
     spinner.enable_steady_tick(std::time::Duration::from_millis(250));
-    let run = Run::of(source, lines, now, threads);
+    let run = Run::of(source, lines, now, threads, audit);
     spinner.finish_and_clear();
     run
 }
@@ -252,7 +261,7 @@ mod tests {
         let threads = NonZero::<usize>::MIN;
         let now = SystemClock.now();
         let world = World::build(&size, now, threads, &ProgressBar::hidden()).unwrap();
-        let run = Run::of(&Source::Memory(world.files), &world.lines, Some(now), threads).unwrap();
+        let run = Run::of(&Source::Memory(world.files), &world.lines, Some(now), threads, None).unwrap();
         assert_eq!(wrong_verdicts(&run, &world.expected), Vec::<String>::new());
 
         let mut expected = world.expected.clone();

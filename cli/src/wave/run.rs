@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use idjag::{Exchange, Issued, Refusal, Request};
+use idjag::{Exchange, Issued, NoRecord, Record, Refusal, Request};
+use idjag_log::{Log, Options};
 
 use crate::files::Source;
 use crate::problem::Result;
@@ -43,23 +46,25 @@ pub(crate) struct Latency {
 
 impl Run {
     /// Runs `lines` twice, each time on a fresh engine, because an assertion is good for one exchange: at once, and one
-    /// by one. With `now` the clock stands at that second, otherwise it is the system's.
+    /// by one. With `now` the clock stands at that second, otherwise it is the system's. With `audit`, a record of the first
+    /// run is kept in that folder.
     pub(crate) fn of(
         source: &Source,
         lines: &[Line],
         now: Option<i64>,
         threads: NonZero<usize>,
+        audit: Option<&Path>,
     ) -> Result<Self> {
         let resources: Vec<Vec<&str>> = lines.iter().map(Line::resources).collect();
         let requests: Vec<Request<'_>> =
             lines.iter().zip(&resources).map(|(line, resources)| line.request(resources)).collect();
 
-        let exchange = engine(source, now)?;
+        let exchange = engine(source, now, audit)?;
         let began = Instant::now();
         let answers = exchange.exchange_many_on(&requests, threads);
         let took = began.elapsed();
 
-        let (one_by_one, latency) = one_by_one(&engine(source, now)?, &requests, threads);
+        let (one_by_one, latency) = one_by_one(&engine(source, now, None)?, &requests, threads);
         Ok(Self { exchange, answers, took, threads, latency, one_by_one })
     }
 
@@ -101,8 +106,13 @@ impl Tally {
     }
 }
 
-fn engine(source: &Source, now: Option<i64>) -> Result<Exchange> {
-    let builder = source.rehearsal()?;
+fn engine(source: &Source, now: Option<i64>, audit: Option<&Path>) -> Result<Exchange> {
+    let record: Arc<dyn Record> = match audit {
+        Some(folder) => Arc::new(Log::open(folder, &Options::of(source.config()?.issuer()))?),
+        // Said, so that nobody is warned of it.
+        None => Arc::new(NoRecord),
+    };
+    let builder = source.rehearsal()?.record(record);
     Ok(match now {
         // A rehearsal remembers whatever came before it, so that no assertion is too old for its memory.
         Some(now) => builder.clock(move || now).remembers_since(0).build()?,

@@ -1,0 +1,411 @@
+//! One event as one line: a JSON object (RFC 8259) whose members come in a fixed order, without the number that the queue
+//! puts before it.
+//!
+//! Strings come from tokens that nobody verified, too. Whatever a terminal or a reader of lines could take for a command
+//! is escaped (controls, line separators, marks that turn the direction of text), and what is long is cut: a line stays
+//! below the 65,536 bytes of a tile's entry (C2SP tlog-tiles). Which members were cut stands at the end.
+
+use idjag::{Event, OAuthError, Refusal, SubjectForm};
+
+use crate::crypto::MacKey;
+
+/// Bytes of a text that are kept.
+const LONGEST: usize = 512;
+/// Bytes of a list of scopes that are kept.
+const LONGEST_SCOPE: usize = 1024;
+/// Bytes of a group's name that are kept.
+const LONGEST_GROUP: usize = 256;
+
+/// How people are named.
+pub(crate) enum Subjects {
+    Plain,
+    /// By an HMAC of issuer, tenant and subject: the same person is the same text, and nobody reads who it is.
+    Hmac(Box<MacKey>),
+    Omit,
+}
+
+impl Subjects {
+    /// `secret` is used for HMACs only.
+    pub(crate) fn new(form: SubjectForm, secret: &[u8]) -> Self {
+        match form {
+            SubjectForm::Plain => Self::Plain,
+            SubjectForm::Hmac => Self::Hmac(Box::new(MacKey::new(secret))),
+            _ => Self::Omit,
+        }
+    }
+}
+
+/// A line in the making: what follows `{"seq":N`.
+pub(crate) struct Line<'b> {
+    out: &'b mut Vec<u8>,
+    cut: Cut,
+}
+
+/// The members that were cut.
+#[derive(Default)]
+struct Cut {
+    names: [&'static str; 16],
+    count: usize,
+}
+
+impl<'b> Line<'b> {
+    /// Begins a line in `out`, whose content is dropped. `at` is in seconds since 1970; `code` is stable once released.
+    pub(crate) fn new(out: &'b mut Vec<u8>, at: i64, code: &'static str, event: &'static str) -> Self {
+        out.clear();
+        out.extend_from_slice(b",\"timestamp\":\"");
+        timestamp(at, out);
+        out.push(b'"');
+        let mut line = Self { out, cut: Cut::default() };
+        line.text("code", code);
+        line.text("event", event);
+        line
+    }
+
+    /// Ends the line.
+    pub(crate) fn end(self) {
+        let Self { out, cut } = self;
+        if let Some(names) = cut.names.get(..cut.count).filter(|names| !names.is_empty()) {
+            out.extend_from_slice(b",\"cut\":[");
+            for (at, name) in names.iter().enumerate() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                out.push(b'"');
+                out.extend_from_slice(name.as_bytes());
+                out.push(b'"');
+            }
+            out.push(b']');
+        }
+        out.extend_from_slice(b"}\n");
+    }
+
+    fn name(&mut self, name: &'static str) {
+        self.out.extend_from_slice(b",\"");
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    /// A member that is a string; an empty one is left out.
+    pub(crate) fn text(&mut self, name: &'static str, text: &str) {
+        self.text_up_to(name, text, LONGEST);
+    }
+
+    fn text_up_to(&mut self, name: &'static str, text: &str, longest: usize) {
+        if !text.is_empty() {
+            self.name(name);
+            self.string(name, text, longest);
+        }
+    }
+
+    fn string(&mut self, name: &'static str, text: &str, longest: usize) {
+        let kept = beginning(text, longest);
+        if kept.len() < text.len()
+            && self.cut.names.get(..self.cut.count).is_none_or(|cut| !cut.contains(&name))
+            && let Some(free) = self.cut.names.get_mut(self.cut.count)
+        {
+            *free = name;
+            self.cut.count += 1;
+        }
+        self.out.push(b'"');
+        escape(kept, self.out);
+        self.out.push(b'"');
+    }
+
+    /// A member that is an integer.
+    pub(crate) fn number(&mut self, name: &'static str, number: i64) {
+        self.name(name);
+        self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    }
+
+    /// A member that is `true`; left out where it is not.
+    pub(crate) fn flag(&mut self, name: &'static str, set: bool) {
+        if set {
+            self.name(name);
+            self.out.extend_from_slice(b"true");
+        }
+    }
+
+    /// A member that is an array of names, left out where there is none.
+    pub(crate) fn names<'a>(&mut self, name: &'static str, names: impl IntoIterator<Item = &'a str>) {
+        let mut names = names.into_iter().peekable();
+        if names.peek().is_none() {
+            return;
+        }
+        self.name(name);
+        let mut before = b'[';
+        for each in names {
+            self.out.push(before);
+            self.string(name, each, LONGEST_GROUP);
+            before = b',';
+        }
+        self.out.push(b']');
+    }
+
+    /// Bytes in hexadecimal; zeros stand for nothing and are left out.
+    pub(crate) fn octets(&mut self, name: &'static str, octets: &[u8]) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        if octets.iter().all(|octet| *octet == 0) {
+            return;
+        }
+        self.name(name);
+        self.out.push(b'"');
+        let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or(b'0');
+        for octet in octets {
+            self.out.extend_from_slice(&[digit(octet >> 4), digit(octet & 15)]);
+        }
+        self.out.push(b'"');
+    }
+
+    /// The person, as the configuration says.
+    pub(crate) fn subject(&mut self, subjects: &Subjects, issuer: &str, tenant: Option<&str>, subject: &str) {
+        match subjects {
+            Subjects::Plain => self.text("sub", subject),
+            Subjects::Hmac(key) if !subject.is_empty() => {
+                let length = |text: &str| (text.len() as u64).to_be_bytes();
+                let mac = key.sign(&[
+                    &[u8::from(tenant.is_some())],
+                    &length(issuer),
+                    issuer.as_bytes(),
+                    &length(tenant.unwrap_or_default()),
+                    tenant.unwrap_or_default().as_bytes(),
+                    subject.as_bytes(),
+                ]);
+                self.octets("sub_hmac", &mac);
+            }
+            Subjects::Hmac(_) | Subjects::Omit => {}
+        }
+    }
+}
+
+/// An exchange.
+pub(crate) fn exchange(out: &mut Vec<u8>, event: &Event<'_>, subjects: &Subjects) {
+    let refused = event.refusal;
+    let (code, decision) = match refused.map(Refusal::oauth_error) {
+        None => ("IJ100I", "allow"),
+        Some(OAuthError::TemporarilyUnavailable) => ("IJ100W", "error"),
+        Some(_) => ("IJ100E", "deny"),
+    };
+    let mut line = Line::new(out, event.at, code, "exchange");
+    line.text("decision", decision);
+    if let Some(refusal) = refused {
+        line.text("reason", refusal.slug());
+        line.text("rfc_error", refusal.oauth_error().as_str());
+    }
+    line.flag("verified", event.signature_valid);
+    line.text("iss", event.issuer);
+    line.text("tenant", event.tenant.unwrap_or_default());
+    line.subject(subjects, event.issuer, event.tenant, event.subject);
+    line.text("client_id", event.client_id);
+    line.text("connector", event.connector);
+    line.text("audience", event.audience);
+    line.text("resource", event.resource);
+    line.text_up_to("scope_requested", event.scope_requested.unwrap_or_default(), LONGEST_SCOPE);
+    line.text_up_to("scope_granted", event.scope_granted, LONGEST_SCOPE);
+    line.names("groups_matched", event.groups_matched.iter().copied().take(16));
+    if let Some((file, number)) = event.rule {
+        line.text("rule", file);
+        line.number("rule_line", i64::from(number));
+    }
+    line.text("policy", event.policy_digest);
+    line.octets("jti_hash", &event.jti_hash);
+    if refused.is_none() && event.spent_until != 0 {
+        line.number("spent_until", event.spent_until);
+    }
+    line.text("kid", event.kid.unwrap_or_default());
+    line.flag("reused", event.reused);
+    line.text("token_jti", event.token_jti);
+    if event.token_expires_at != 0 {
+        line.number("token_exp", event.token_expires_at);
+    }
+    line.end();
+}
+
+/// The whole characters within the first `longest` bytes.
+fn beginning(text: &str, longest: usize) -> &str {
+    if text.len() <= longest {
+        return text;
+    }
+    let end = (0..=longest).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
+
+fn escape(text: &str, out: &mut Vec<u8>) {
+    let needs_care = |byte: &u8| !(0x20..0x7f).contains(byte) || *byte == b'"' || *byte == b'\\';
+    // Without a way out, so that it runs over many bytes at once.
+    if !text.as_bytes().iter().fold(false, |found, byte| found | needs_care(byte)) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    for c in text.chars() {
+        let commands = c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        if commands {
+            out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
+        } else {
+            if c == '"' || c == '\\' {
+                out.push(b'\\');
+            }
+            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+}
+
+/// Seconds since 1970 as `2026-11-25T22:13:56Z` (RFC 3339), within the years that have four digits.
+pub(crate) fn timestamp(at: i64, out: &mut Vec<u8>) {
+    const FIRST: i64 = -62_167_219_200;
+    const LAST: i64 = 253_402_300_799;
+    let at = at.clamp(FIRST, LAST);
+    let (year, month, day) = date(at.div_euclid(86_400));
+    let second = at.rem_euclid(86_400);
+    let mut two = |number: i64, after: &[u8]| {
+        let digit = |value: i64| b'0' + u8::try_from(value.rem_euclid(10)).unwrap_or(0);
+        out.extend_from_slice(&[digit(number / 10), digit(number)]);
+        out.extend_from_slice(after);
+    };
+    two(year / 100, b"");
+    two(year % 100, b"-");
+    two(month, b"-");
+    two(day, b"T");
+    two(second / 3600, b":");
+    two(second / 60 % 60, b":");
+    two(second % 60, b"Z");
+}
+
+/// Year, month and day of a number of days since 1970.
+fn date(days: i64) -> (i64, i64, i64) {
+    // Days are counted from 0000-03-01, so that a leap day ends a year, in eras of 400 years.
+    let day = days + 719_468;
+    let (era, of_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, of_year - (153 * from_march + 2) / 5 + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use idjag::Reason;
+    use serde_json::Value;
+
+    use super::*;
+
+    const TEXTS: [&str; 6] = [
+        "plain",
+        "with \"quotes\" and \\",
+        "a\nline\r\tand \u{0}\u{1b}[31m\u{7f}\u{85}",
+        "\u{2028}\u{202e}gnp\u{feff}",
+        "Stra\u{df}e \u{1f642}",
+        "",
+    ];
+
+    fn written(event: &Event<'_>, subjects: &Subjects) -> (String, Value) {
+        let mut out = b"left over".to_vec();
+        exchange(&mut out, event, subjects);
+        let text = format!("{{\"seq\":7{}", String::from_utf8(out).unwrap());
+        let value = serde_json::from_str(&text).unwrap_or_else(|why| panic!("{why}: {text}"));
+        assert!(text.ends_with("}\n") && text.trim_end().chars().all(|c| !c.is_control()), "{text:?}");
+        (text, value)
+    }
+
+    #[test]
+    fn whatever_a_token_says_is_one_line_that_says_it() {
+        for text in TEXTS {
+            let mut event = Event::default();
+            (event.issuer, event.subject, event.client_id, event.kid) = (text, text, text, Some(text));
+            let groups = [text, "eng"];
+            event.groups_matched = &groups;
+            let (_, value) = written(&event, &Subjects::Plain);
+            for member in ["iss", "sub", "client_id", "kid"] {
+                assert_eq!(value[member].as_str().unwrap_or_default(), text, "{member}");
+            }
+            assert_eq!(value["groups_matched"], serde_json::json!(groups));
+        }
+    }
+
+    #[test]
+    fn a_line_says_how_it_was_decided() {
+        let mut event = Event::default();
+        event.at = 1_795_644_836;
+        event.rule = Some(("policy.toml", 12));
+        event.jti_hash = [0xab; 16];
+        let (text, value) = written(&event, &Subjects::Plain);
+        assert!(
+            text.starts_with(
+                r#"{"seq":7,"timestamp":"2026-11-25T22:13:56Z","code":"IJ100I","event":"exchange","decision":"allow","#
+            ),
+            "{text}"
+        );
+        assert_eq!((value["rule"].as_str(), value["rule_line"].as_i64()), (Some("policy.toml"), Some(12)));
+        assert_eq!(value["jti_hash"], "ab".repeat(16));
+        assert_eq!((value.get("reason"), value.get("verified"), value.get("reused")), (None, None, None));
+        for (reason, code, decision) in
+            [(Reason::Expired, "IJ100E", "deny"), (Reason::ReplayUnavailable, "IJ100W", "error")]
+        {
+            event.refusal = Some(reason.into());
+            let (_, value) = written(&event, &Subjects::Plain);
+            assert_eq!(
+                [&value["code"], &value["decision"], &value["reason"]],
+                [code, decision, reason.slug()]
+            );
+        }
+    }
+
+    #[test]
+    fn a_person_is_named_as_it_was_asked_for() {
+        let mut event = Event::default();
+        (event.issuer, event.subject) = ("https://idp.example", "ada");
+        let mac = |event: &Event<'_>| {
+            let value = written(event, &Subjects::new(SubjectForm::Hmac, &[1; 32])).1;
+            assert_eq!(value.get("sub"), None);
+            value["sub_hmac"].as_str().unwrap().to_owned()
+        };
+        let ada = mac(&event);
+        assert_eq!((ada.len(), &mac(&event)), (32, &ada));
+        event.tenant = Some("");
+        assert_ne!(mac(&event), ada);
+        event.subject = "bob";
+        assert_ne!(mac(&event), ada);
+        assert!(!written(&event, &Subjects::new(SubjectForm::Omit, &[])).0.contains("bob"));
+        event.subject = "";
+        assert_eq!(written(&event, &Subjects::new(SubjectForm::Hmac, &[1; 32])).1.get("sub_hmac"), None);
+    }
+
+    #[test]
+    fn a_line_fits_into_a_tile_whatever_comes() {
+        let hostile = "\u{2028}".repeat(20_000);
+        let hostile = hostile.as_str();
+        let groups = [hostile; 40];
+        let mut event = Event::default();
+        (event.issuer, event.tenant, event.subject) = (hostile, Some(hostile), hostile);
+        (event.client_id, event.connector, event.audience, event.resource) =
+            (hostile, hostile, hostile, hostile);
+        (event.scope_requested, event.scope_granted) = (Some(hostile), hostile);
+        (event.rule, event.kid, event.token_jti) = (Some((hostile, 1)), Some(hostile), hostile);
+        event.groups_matched = &groups;
+        let (text, value) = written(&event, &Subjects::Plain);
+        assert!(text.len() < 60_000, "{}", text.len());
+        assert_eq!(value["cut"].as_array().unwrap().len(), 13);
+        assert_eq!(value["sub"].as_str().unwrap(), "\u{2028}".repeat(LONGEST / 3));
+        event = Event::default();
+        event.subject = "ada";
+        assert_eq!(written(&event, &Subjects::Plain).1.get("cut"), None);
+    }
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        for (at, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (951_868_800, "2000-03-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+            (i64::MIN, "0000-01-01T00:00:00Z"),
+            (i64::MAX, "9999-12-31T23:59:59Z"),
+        ] {
+            let mut out = Vec::new();
+            timestamp(at, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
+    }
+}

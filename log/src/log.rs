@@ -1,0 +1,218 @@
+//! The log of one process: the engine's record on disk.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use idjag::{Durability, Event, Receipt, Record, RecordUnavailable, SubjectForm};
+
+use crate::error::Error;
+use crate::folder::{Folder, Held, own_verifier};
+use crate::line::{self, Subjects};
+use crate::queue::Queue;
+use crate::recover::{Recovered, recover};
+use crate::sampler::Sampler;
+use crate::writer::{Lines, Times, Writer};
+
+/// How a record is kept.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The name of a new folder's key, by convention a URL without its scheme: `auth.chat.example/audit`. Logs are called
+    /// `auth.chat.example/audit/0` and so on, and that is the origin in their checkpoints.
+    pub name: String,
+    /// How an answer waits for the disk.
+    pub durability: Durability,
+    /// How a person is named.
+    pub subject: SubjectForm,
+    /// A segment that is larger, in bytes, is followed by the next.
+    pub max_segment_bytes: u64,
+}
+
+impl Options {
+    /// The safe ones, for a server with this issuer identifier: nothing is handed out before its line is on disk, people
+    /// are named as the IdP names them, segments of 256 MiB.
+    pub fn of(issuer: &str) -> Self {
+        let stem = issuer.split_once("://").map_or(issuer, |(_, rest)| rest).trim_end_matches('/');
+        let stem: String =
+            stem.chars().filter(|c| !c.is_whitespace() && !c.is_control() && *c != '+').collect();
+        Self {
+            name: format!("{stem}/audit"),
+            durability: Durability::Sync,
+            subject: SubjectForm::Plain,
+            max_segment_bytes: 256 << 20,
+        }
+    }
+}
+
+/// A record on disk, open to be written by this process: give it to [`idjag::Builder::record`].
+///
+/// Every exchange is a line of JSON; of refusals without a valid signature, which anybody can make, so many that a flood of
+/// them is counted by reason instead (2,000 at once, twenty a second). `queue` costs some hundred nanoseconds, a lock and no system call but to wake a
+/// writer that sleeps, and allocates nothing once its buffers have grown. It refuses while the disk fails and while 64
+/// MiB wait for it; the engine then answers 503. Dropping it writes what is left and closes the log.
+pub struct Log {
+    queue: Arc<Queue>,
+    sampler: Arc<Sampler>,
+    durability: Durability,
+    subjects: Subjects,
+    opened: Opened,
+    writer: Option<JoinHandle<()>>,
+    held: Held,
+}
+
+/// What was found when a log was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Opened {
+    /// Lines that were there.
+    pub lines: u64,
+    /// How many of them were not under a checkpoint: none, if the process before ended in order.
+    pub carried_over: u64,
+    /// Bytes of half a line that were set aside.
+    pub set_aside_bytes: u64,
+}
+
+thread_local! {
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Log {
+    /// Opens a log in the folder `path`, which is made where it is missing: the first that no other process holds.
+    ///
+    /// Reads the last segment. Starts one thread.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read or written; what a checkpoint covers is gone or changed ([`Error::is_damage`]). Such a
+    /// log is left as it is: look at it with `idjag audit verify`, then freeze it, and another one is opened.
+    pub fn open(path: &Path, options: &Options) -> Result<Self, Error> {
+        let folder = Folder::open(path, &options.name)?;
+        let held = folder.hold_a_log()?;
+        let signer = folder.signer().below(&held.number.to_string()).ok_or_else(|| {
+            Error::unusable(path, "its key has a name that no log can have; restore `key` from a backup")
+        })?;
+        let Recovered { segment, checkpoints, edge, hashes, signed, set_aside } =
+            recover(&held.dir, signer.verifier())?;
+        let opened =
+            Opened { lines: edge.size(), carried_over: edge.size() - signed, set_aside_bytes: set_aside };
+        let queue = Arc::new(Queue::new(edge.size()));
+        let sampler = Arc::new(Sampler::new());
+        let writer = Writer {
+            queue: Arc::clone(&queue),
+            sampler: Arc::clone(&sampler),
+            dir: held.dir.clone(),
+            signer,
+            durability: options.durability,
+            max_segment_bytes: options.max_segment_bytes,
+            checkpoints,
+            segment: Some(segment),
+            lines: Lines::new(edge.size(), hashes),
+            edge,
+            times: Times::new(signed),
+        };
+        let thread = thread::Builder::new().name("idjag-record".to_owned());
+        let writer = thread.spawn(move || writer.run()).map_err(|error| Error::io(&held.dir, error))?;
+        let log = Self {
+            queue,
+            sampler,
+            durability: options.durability,
+            subjects: Subjects::new(options.subject, &*folder.signer().derive("subject")),
+            opened,
+            writer: Some(writer),
+            held,
+        };
+        log.say_opened().map_err(|RecordUnavailable| Error::unusable(path, "cannot be written"))?;
+        Ok(log)
+    }
+
+    /// The first lines of a process; on disk when this returns.
+    fn say_opened(&self) -> Result<(), RecordUnavailable> {
+        let Opened { lines, carried_over, set_aside_bytes } = self.opened;
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let mut receipt = self.queue.say("IJ900I", "log_opened", |line| {
+            line.number("lines", number(lines));
+            line.number("process", i64::from(std::process::id()));
+        })?;
+        if carried_over > 0 || set_aside_bytes > 0 {
+            receipt = self.queue.say("IJ900W", "log_recovered", |line| {
+                line.number("carried_over", number(carried_over));
+                line.number("set_aside_bytes", number(set_aside_bytes));
+            })?;
+        }
+        self.queue.wait(receipt)
+    }
+
+    /// What was found when it was opened.
+    pub const fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    /// Where this process writes.
+    pub fn dir(&self) -> PathBuf {
+        self.held.dir.clone()
+    }
+
+    /// Whether lines are taken: false while the disk fails.
+    pub fn is_open(&self) -> bool {
+        self.queue.is_open()
+    }
+}
+
+/// Records, in a log of its own process, that log `log` of the folder `path` was frozen, and why. Where that stands.
+///
+/// # Errors
+///
+/// As [`Log::open`].
+pub fn record_freeze(path: &Path, log: u32, because: &str) -> Result<PathBuf, Error> {
+    let name = own_verifier(path)?.name().to_owned();
+    let kept = Log::open(path, &Options { name, ..Options::of("") })?;
+    let receipt = kept.queue.say("IJ903W", "log_frozen", |line| {
+        line.number("log", i64::from(log));
+        line.text("because", because);
+    });
+    receipt
+        .and_then(|receipt| kept.queue.wait(receipt))
+        .map_err(|RecordUnavailable| Error::unusable(path, "cannot be written"))?;
+    Ok(kept.dir())
+}
+
+impl Record for Log {
+    fn queue(&self, event: &Event<'_>) -> Result<Receipt, RecordUnavailable> {
+        if let Some(refusal) = event.refusal.filter(|_| !event.signature_valid)
+            && !self.sampler.admits(refusal.reason(), Instant::now())
+        {
+            return if self.queue.is_open() { Ok(Receipt(0)) } else { Err(RecordUnavailable) };
+        }
+        LINE.with(|buffer| {
+            // Nothing below calls back, so it is never lent already.
+            let mut buffer = buffer.try_borrow_mut().map_err(|_| RecordUnavailable)?;
+            line::exchange(&mut buffer, event, &self.subjects);
+            self.queue.push(&buffer)
+        })
+    }
+
+    fn wait(&self, receipt: Receipt) -> Result<(), RecordUnavailable> {
+        if self.durability == Durability::Sync { self.queue.wait(receipt) } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("dir", &self.held.dir).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // The last line; whether it can be written or not, the log ends.
+        self.sampler.say_sums(&self.queue, true);
+        let _ = self.queue.say("IJ900I", "log_closed", |_| {});
+        self.queue.close();
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! The queue between those who decide and the one thread that writes: lines of bytes under one short lock.
+//!
+//! A line gets its number here, so that numbers and bytes have one order. The writer takes everything at once and gives
+//! its empty buffer back: once both are large enough, nothing is allocated. Who queues wakes the writer only where it
+//! sleeps or where much has come together; who waits wakes it at once.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use idjag::{Clock, Receipt, RecordUnavailable, SystemClock};
+use parking_lot::{Condvar, Mutex};
+
+use crate::line::Line;
+
+/// Bytes that may wait for the writer: some hundred thousand lines.
+const CAPACITY: usize = 64 << 20;
+/// So many bytes are worth a write of their own.
+const WORTH_A_WRITE: usize = 32 << 10;
+
+pub(crate) struct Queue {
+    inner: Mutex<Inner>,
+    /// For the writer.
+    work: Condvar,
+    /// For those who wait for the disk.
+    done: Condvar,
+    /// Lines before this number are as durable as was promised.
+    durable: AtomicU64,
+}
+
+struct Inner {
+    /// Lines that were not taken yet.
+    lines: Vec<u8>,
+    /// The number of the next line.
+    next: u64,
+    state: State,
+    /// Somebody waits for the disk.
+    urgent: bool,
+    /// The writer sleeps without having anything to do.
+    idle: bool,
+}
+
+/// Whether lines are taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The disk failed; the writer tries to go on.
+    Failed,
+    /// The last lines are on their way.
+    Closing,
+    /// The writer is gone.
+    Closed,
+}
+
+/// What the writer finds when it looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Lines, up to this number.
+    Lines { next: u64 },
+    /// Nothing until the time was over.
+    Nothing,
+    /// Nothing, and nothing will come.
+    Closed,
+}
+
+impl Queue {
+    /// A queue whose first line gets number `next`.
+    pub(crate) fn new(next: u64) -> Self {
+        let inner = Inner { lines: Vec::new(), next, state: State::Open, urgent: false, idle: false };
+        Self {
+            inner: Mutex::new(inner),
+            work: Condvar::new(),
+            done: Condvar::new(),
+            durable: AtomicU64::new(next),
+        }
+    }
+
+    /// Queues one line: `rest` is what follows its number. Refused while the disk fails, when the queue is full, and once
+    /// it was closed.
+    pub(crate) fn push(&self, rest: &[u8]) -> Result<Receipt, RecordUnavailable> {
+        self.push_if(rest, |state| state == State::Open)
+    }
+
+    /// The same for the log's own lines, which are few, and say how it began and ended or why it stood still.
+    pub(crate) fn say(
+        &self,
+        code: &'static str,
+        event: &'static str,
+        members: impl FnOnce(&mut Line<'_>),
+    ) -> Result<Receipt, RecordUnavailable> {
+        let mut rest = Vec::new();
+        let mut line = Line::new(&mut rest, SystemClock.now(), code, event);
+        members(&mut line);
+        line.end();
+        self.push_if(&rest, |_| true)
+    }
+
+    fn push_if(
+        &self,
+        rest: &[u8],
+        admitted: impl FnOnce(State) -> bool,
+    ) -> Result<Receipt, RecordUnavailable> {
+        let mut guard = self.inner.lock();
+        let inner = &mut *guard;
+        let before = inner.lines.len();
+        if !admitted(inner.state) || before + rest.len() > CAPACITY {
+            return Err(RecordUnavailable);
+        }
+        inner.lines.extend_from_slice(b"{\"seq\":");
+        inner.lines.extend_from_slice(itoa::Buffer::new().format(inner.next).as_bytes());
+        inner.lines.extend_from_slice(rest);
+        inner.next += 1;
+        let receipt = Receipt(inner.next);
+        let crossed = before < WORTH_A_WRITE && inner.lines.len() >= WORTH_A_WRITE;
+        let wake = inner.idle || crossed;
+        inner.idle = false;
+        drop(guard);
+        if wake {
+            self.work.notify_one();
+        }
+        Ok(receipt)
+    }
+
+    /// Waits until what `receipt` stands for is as durable as was promised.
+    pub(crate) fn wait(&self, receipt: Receipt) -> Result<(), RecordUnavailable> {
+        if self.durable.load(Ordering::Acquire) >= receipt.0 {
+            return Ok(());
+        }
+        let mut inner = self.inner.lock();
+        loop {
+            if self.durable.load(Ordering::Acquire) >= receipt.0 {
+                return Ok(());
+            }
+            if matches!(inner.state, State::Failed | State::Closed) {
+                return Err(RecordUnavailable);
+            }
+            if !inner.urgent {
+                inner.urgent = true;
+                inner.idle = false;
+                self.work.notify_one();
+            }
+            self.done.wait(&mut inner);
+        }
+    }
+
+    /// For the writer: appends all lines to `lines`. With nothing there, sleeps until `until`; with something that nobody
+    /// waits for, lets more come together until `gather`.
+    pub(crate) fn take(&self, lines: &mut Vec<u8>, until: Instant, gather: impl Fn() -> Instant) -> Taken {
+        let mut guard = self.inner.lock();
+        let mut gathering = None;
+        loop {
+            let inner = &mut *guard;
+            let ready = inner.urgent || inner.state != State::Open || inner.lines.len() >= WORTH_A_WRITE;
+            let over = if inner.lines.is_empty() {
+                if inner.state == State::Closing {
+                    return Taken::Closed;
+                }
+                inner.urgent = false;
+                inner.idle = true;
+                until
+            } else if ready {
+                break;
+            } else {
+                *gathering.get_or_insert_with(&gather)
+            };
+            if self.work.wait_until(&mut guard, over).timed_out() {
+                break;
+            }
+        }
+        let inner = &mut *guard;
+        inner.idle = false;
+        if inner.lines.is_empty() {
+            return if inner.state == State::Closing { Taken::Closed } else { Taken::Nothing };
+        }
+        inner.urgent = false;
+        if lines.is_empty() {
+            std::mem::swap(lines, &mut inner.lines);
+        } else {
+            lines.append(&mut inner.lines);
+        }
+        Taken::Lines { next: inner.next }
+    }
+
+    /// For the writer: lines before `next` are as durable as was promised.
+    pub(crate) fn done(&self, next: u64) {
+        let mut inner = self.inner.lock();
+        self.durable.store(next, Ordering::Release);
+        if inner.state == State::Failed {
+            inner.state = State::Open;
+        }
+        drop(inner);
+        self.done.notify_all();
+    }
+
+    /// For the writer: the disk failed. Who waits is told, and nothing is taken until [`done`](Self::done).
+    pub(crate) fn fail(&self) {
+        let mut inner = self.inner.lock();
+        if inner.state == State::Open {
+            inner.state = State::Failed;
+        }
+        drop(inner);
+        self.done.notify_all();
+    }
+
+    /// Takes no more lines, and lets the writer end.
+    pub(crate) fn close(&self) {
+        self.inner.lock().state = State::Closing;
+        self.work.notify_one();
+        self.done.notify_all();
+    }
+
+    /// For the writer, as its last word.
+    pub(crate) fn end(&self) {
+        self.inner.lock().state = State::Closed;
+        self.done.notify_all();
+    }
+
+    /// Whether lines are taken.
+    pub(crate) fn is_open(&self) -> bool {
+        self.inner.lock().state == State::Open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(1)
+    }
+
+    #[test]
+    fn lines_are_numbered_in_the_order_of_their_bytes() {
+        let queue = Queue::new(9);
+        let mut lines = Vec::new();
+        assert_eq!(queue.take(&mut lines, soon(), soon), Taken::Nothing);
+        assert_eq!(queue.push(b",\"a\":1}\n"), Ok(Receipt(10)));
+        assert_eq!(queue.push(b",\"b\":1}\n"), Ok(Receipt(11)));
+        assert_eq!(queue.take(&mut lines, soon(), soon), Taken::Lines { next: 11 });
+        assert_eq!(lines, b"{\"seq\":9,\"a\":1}\n{\"seq\":10,\"b\":1}\n");
+        queue.done(11);
+        assert_eq!(queue.wait(Receipt(11)), Ok(()));
+    }
+
+    #[test]
+    fn a_failed_disk_refuses_and_a_full_queue_does() {
+        let queue = Queue::new(0);
+        let receipt = queue.push(b"}\n").unwrap();
+        queue.fail();
+        assert_eq!(queue.wait(receipt), Err(RecordUnavailable));
+        assert_eq!(queue.push(b"}\n"), Err(RecordUnavailable));
+        assert!(queue.say("IJ000I", "test", |_| {}).is_ok());
+        queue.done(2);
+        assert_eq!(queue.wait(receipt), Ok(()));
+        let large = vec![b' '; CAPACITY - 100];
+        assert!(queue.push(&large).is_ok());
+        assert_eq!(queue.push(&[b' '; 100]), Err(RecordUnavailable));
+        let mut lines = Vec::new();
+        queue.take(&mut lines, soon(), soon);
+        assert!(queue.push(&[b' '; 100]).is_ok());
+        queue.close();
+        assert_eq!(queue.push(b"}\n"), Err(RecordUnavailable));
+        queue.take(&mut lines, soon(), soon);
+        assert_eq!(queue.take(&mut lines, soon(), soon), Taken::Closed);
+    }
+
+    #[test]
+    fn who_waits_wakes_the_writer_and_the_writer_wakes_who_waits() {
+        const EACH: u64 = 200;
+        let queue = Queue::new(0);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                let (mut lines, mut total) = (Vec::new(), 0);
+                let far = || Instant::now() + Duration::from_secs(60);
+                loop {
+                    lines.clear();
+                    match queue.take(&mut lines, far(), far) {
+                        Taken::Lines { next } => {
+                            total += lines.len();
+                            queue.done(next);
+                        }
+                        Taken::Nothing => {}
+                        Taken::Closed => return total,
+                    }
+                }
+            });
+            let threads: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        for _ in 0..EACH {
+                            queue.wait(queue.push(b"}\n").unwrap()).unwrap();
+                        }
+                    })
+                })
+                .collect();
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            queue.close();
+            let numbers: usize = (0..4 * EACH).map(|number| number.to_string().len()).sum();
+            assert_eq!(writer.join().unwrap(), numbers + 4 * 200 * 9);
+        });
+    }
+}
