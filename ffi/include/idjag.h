@@ -7,8 +7,8 @@
  * idjag_exchange_t, is made from a configuration: who is trusted, who gets what. idjag_exchange verifies the assertion,
  * applies the policy, uses the assertion up and mints an access token; idjag_verify takes that token at the resource, on
  * every request. idjag_endpoint_handle does all that a token endpoint does: hand it the bytes of the HTTP request, and send
- * what it gives back. The library opens no socket, starts no thread but in idjag_exchange_many, and reads files only where a
- * configuration names them.
+ * what it gives back. The other party, an IdP's token endpoint, is idjag_idp_t. The library opens no socket, starts no thread
+ * but in idjag_exchange_many, and reads files only where a configuration names them.
  *
  *     #include <idjag.h>
  *     #include <stdio.h>
@@ -124,14 +124,25 @@ typedef enum {
 
 // An HTTP response, but for the length of its body.
 //
-// Given by the idjag_endpoint_ functions; yours to free with idjag_response_free. Threads: any number may read it.
+// Given by the idjag_endpoint_ functions and idjag_idp_handle; yours to free with idjag_response_free. Threads: any number may read it.
 typedef struct idjag_response_t idjag_response_t;
+
+// What a client publishes, while it is fetched.
+//
+// Lent to your client_document or client_keys until it returns, and never yours to free. Threads: the one of that call.
+typedef struct idjag_document_t idjag_document_t;
 
 // The engine: configuration, keys, policy, directory, and which assertions were used.
 //
 // Made by idjag_exchange_new; yours to free with idjag_exchange_free. Threads: any number at once, also while keys, policy
 // or directory are replaced. Freed by one, when no other uses it.
 typedef struct idjag_exchange_t idjag_exchange_t;
+
+// An identity provider that takes ID tokens and issues ID-JAGs, by a table of its own. It signs nobody in. It never changes:
+// for another configuration make another one.
+//
+// Made by idjag_idp_new; yours to free with idjag_idp_free. Threads: any number at once. Freed by one, when no other uses it.
+typedef struct idjag_idp_t idjag_idp_t;
 
 // A text.
 //
@@ -176,7 +187,8 @@ typedef struct {
 // What the engine asks its host, given once.
 //
 // The caller's own, set with IDJAG_CALLBACKS_INIT; copied. The functions are called by whichever thread calls idjag, by
-// several at once, until the handle is freed. They must return: no exception, no longjmp.
+// several at once, until the handle is freed. They must return, with no exception and no longjmp, and must not call that
+// handle.
 typedef struct {
     // The size of this structure: IDJAG_CALLBACKS_INIT sets it.
     size_t struct_size;
@@ -184,6 +196,15 @@ typedef struct {
     void *context;
     // The time, in seconds since 1970. NULL: the system's. Asked once for a call or a batch.
     int64_t (*clock)(void *context);
+    // Fetches the metadata document of a client whose client_id is its URL (`[client_documents]`), and gives it to
+    // idjag_document_append. Gives IDJAG_OK; IDJAG_NOT_FOUND where there is none, and the client is refused; anything else
+    // where it cannot be asked now, and the client is told to try again. NULL: never asked.
+    //
+    // It is asked for https URLs at the configured origins only, and only for a request whose assertion has passed every
+    // check. Follow no redirect, connect to no private address, bound size and time, and cache. `url` ends in NUL.
+    int (*client_document)(void *context, const char *url, size_t url_length, idjag_document_t *document);
+    // The same for the key set that such a document names, at its own origin. NULL: it cannot be asked.
+    int (*client_keys)(void *context, const char *url, size_t url_length, idjag_document_t *document);
 } idjag_callbacks_t;
 
 // Why a call did not end with IDJAG_OK, which leaves it as it is.
@@ -316,6 +337,36 @@ typedef struct {
     size_t peer_length;
 } idjag_http_request_t;
 
+// The claims of an ID token (OpenID Connect Core section 2).
+//
+// The caller's own, set with IDJAG_ID_TOKEN_INIT; borrowed for the call.
+typedef struct {
+    // The size of this structure: IDJAG_ID_TOKEN_INIT sets it.
+    size_t struct_size;
+    // `sub`: who signed in.
+    const char *subject;
+    // Its length.
+    size_t subject_length;
+    // `aud`: the client that the person signed in to.
+    const char *client_id;
+    // Its length.
+    size_t client_id_length;
+    // `iat`, in seconds since 1970.
+    int64_t issued_at;
+    // `exp` minus `iat`, in seconds.
+    int64_t lifetime_s;
+    // `email`. NULL: none.
+    const char *email;
+    // Its length.
+    size_t email_length;
+    // `groups`, as many as `group_count` says. NULL: none.
+    const char *const *groups;
+    // The length of each.
+    const size_t *group_lengths;
+    // How many.
+    size_t group_count;
+} idjag_id_token_t;
+
 // What is taken back.
 //
 // The caller's own, set with IDJAG_REVOCATION_INIT; borrowed for the call.
@@ -395,6 +446,14 @@ idjag_result_t idjag_reload(const idjag_exchange_t *exchange,
 idjag_result_t idjag_warnings(const idjag_exchange_t *exchange,
                               idjag_text_t **warnings,
                               idjag_error_t *error);
+
+// Adds to what is fetched: everything at once, or pieces as they come. The bytes are copied.
+//
+// IDJAG_LOAD_FAILED: that is more than 1 MiB, which is more than is taken of anything. Stop, and return what you like.
+idjag_result_t idjag_document_append(idjag_document_t *document,
+                                     const char *bytes,
+                                     size_t length,
+                                     idjag_error_t *error);
 
 // The text in UTF-8, ending in NUL, until it is freed. `length` may be NULL.
 const char *idjag_text_data(const idjag_text_t *text, size_t *length);
@@ -561,6 +620,13 @@ idjag_result_t idjag_metadata(const idjag_exchange_t *exchange,
                               idjag_text_t **metadata,
                               idjag_error_t *error);
 
+// The URL of an authorization endpoint, in characters that need no escapes in JSON. Nothing is authorized there, and
+// idjag_metadata does not name it: for clients that cannot read metadata without one (the MCP SDKs'), put the member
+// `authorization_endpoint` in, and answer there with 400 and `unauthorized_client` (RFC 6749 section 4.1.2.1).
+idjag_result_t idjag_authorization_endpoint(const idjag_exchange_t *exchange,
+                                            idjag_text_t **url,
+                                            idjag_error_t *error);
+
 // Our public keys, a JWK set (RFC 7517 section 5): for `jwks_uri`.
 idjag_result_t idjag_jwks(const idjag_exchange_t *exchange, idjag_text_t **jwks, idjag_error_t *error);
 
@@ -590,6 +656,43 @@ idjag_result_t idjag_challenge(const idjag_exchange_t *exchange,
 //
 // IDJAG_NOT_FOUND: the configuration asks for none.
 idjag_result_t idjag_dpop_nonce(const idjag_exchange_t *exchange, idjag_text_t **nonce, idjag_error_t *error);
+
+// Makes an identity provider. The configuration is one of an IdP: `subject_tokens`, `clients`, `targets`. Of `callbacks`,
+// which may be NULL, the clock is asked. Starts no thread.
+//
+// IDJAG_LOAD_FAILED: the configuration, or a file that it names, cannot be used; `message` has file, line and key.
+idjag_result_t idjag_idp_new(const idjag_config_t *config,
+                             const idjag_callbacks_t *callbacks,
+                             idjag_idp_t **idp,
+                             idjag_error_t *error);
+
+// Frees an identity provider that no thread uses any more. Texts and responses that it gave stay. NULL: nothing happens.
+void idjag_idp_free(idjag_idp_t *idp);
+
+// What the configuration allows and still deserves a look: one warning a line, empty where there is none.
+idjag_result_t idjag_idp_warnings(const idjag_idp_t *idp, idjag_text_t **warnings, idjag_error_t *error);
+
+// Answers a request to the token endpoint of the identity provider (RFC 8693 section 2): authenticates the client, takes the
+// ID token, issues an ID-JAG. As idjag_endpoint_handle.
+idjag_result_t idjag_idp_handle(const idjag_idp_t *idp,
+                                const idjag_http_request_t *request,
+                                idjag_response_t **response,
+                                idjag_error_t *error);
+
+// The metadata of the identity provider, JSON (RFC 8414 section 2).
+idjag_result_t idjag_idp_metadata(const idjag_idp_t *idp, idjag_text_t **metadata, idjag_error_t *error);
+
+// The public keys of the identity provider, a JWK set (RFC 7517 section 5): for idjag_put_jwks, or its `jwks_uri`.
+idjag_result_t idjag_idp_jwks(const idjag_idp_t *idp,
+                              idjag_text_t **jwks,
+                              idjag_error_t *error);
+
+// Signs an ID token, for whoever has signed the person in, and for tests. The identity provider takes it back where its
+// `subject_tokens` have its own issuer identifier with `own_keys = true`.
+idjag_result_t idjag_idp_id_token(const idjag_idp_t *idp,
+                                  const idjag_id_token_t *id_token,
+                                  idjag_text_t **token,
+                                  idjag_error_t *error);
 
 // Replaces the keys of one IdP by a JWK set. Keys in it that cannot be used are left out; with none, nothing changes.
 idjag_result_t idjag_put_jwks(const idjag_exchange_t *exchange,
@@ -641,11 +744,12 @@ idjag_result_t idjag_stats(const idjag_exchange_t *exchange, idjag_stats_t *stat
 // What each structure begins as: its size, and nothing else.
 #define IDJAG_ERROR_INIT {sizeof(idjag_error_t), NULL, NULL, 0, 0, ""}
 #define IDJAG_CONFIG_INIT {sizeof(idjag_config_t), NULL, 0, NULL, 0, NULL, 0, NULL, 0}
-#define IDJAG_CALLBACKS_INIT {sizeof(idjag_callbacks_t), NULL, NULL}
+#define IDJAG_CALLBACKS_INIT {sizeof(idjag_callbacks_t), NULL, NULL, NULL, NULL}
 #define IDJAG_REQUEST_INIT {sizeof(idjag_request_t), NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0}
 #define IDJAG_PRESENTED_INIT {sizeof(idjag_presented_t), NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0}
 #define IDJAG_HEADER_INIT {sizeof(idjag_header_t), NULL, 0, NULL, 0}
 #define IDJAG_HTTP_REQUEST_INIT \
     {sizeof(idjag_http_request_t), NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0}
 #define IDJAG_REVOCATION_INIT {sizeof(idjag_revocation_t), 0, NULL, 0, NULL, 0, NULL, 0, 0}
+#define IDJAG_ID_TOKEN_INIT {sizeof(idjag_id_token_t), NULL, 0, NULL, 0, 0, 0, NULL, 0, NULL, NULL, 0}
 #define IDJAG_STATS_INIT {sizeof(idjag_stats_t), 0, 0, 0, 0, 0, 0, 0, "", 0}

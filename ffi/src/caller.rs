@@ -151,6 +151,12 @@ impl<'c> Caller<'c> {
         unsafe { pointer.as_ref() }.ok_or_else(|| Failure::misuse(name, "is NULL"))
     }
 
+    /// An object of ours that nobody else uses at the time.
+    pub(crate) fn lent<T>(self, name: &str, pointer: *mut T) -> Result<&'c mut T, Failure> {
+        // SAFETY: null or an object that we lent to this thread, which by the caller's promise no other uses.
+        unsafe { pointer.as_mut() }.ok_or_else(|| Failure::misuse(name, "is NULL"))
+    }
+
     /// Takes an object of ours back, to be dropped. Null is none.
     pub(crate) fn take<T>(self, pointer: *mut T) -> Option<Box<T>> {
         if pointer.is_null() {

@@ -37,6 +37,22 @@ pub unsafe extern "C" fn idjag_metadata(
     })
 }
 
+/// The URL of an authorization endpoint, in characters that need no escapes in JSON. Nothing is authorized there, and
+/// idjag_metadata does not name it: for clients that cannot read metadata without one (the MCP SDKs'), put the member
+/// `authorization_endpoint` in, and answer there with 400 and `unauthorized_client` (RFC 6749 section 4.1.2.1).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn idjag_authorization_endpoint(
+    exchange: *const Handle,
+    url: *mut *mut Reply,
+    error: *mut ErrorDetail,
+) -> Status {
+    boundary!(error, |caller| {
+        let place = caller.place("url", url)?;
+        place.put(Reply::text(&caller.engine(exchange)?.authorization_endpoint()));
+        Ok(())
+    })
+}
+
 /// Our public keys, a JWK set (RFC 7517 section 5): for `jwks_uri`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idjag_jwks(

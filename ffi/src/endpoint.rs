@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_int};
 use std::mem::offset_of;
 use std::ptr;
 
-use idjag::{Exchange, Response, TokenRequest};
+use idjag::{Response, TokenRequest};
 
 use crate::boundary::boundary;
 use crate::caller::Caller;
@@ -81,7 +81,7 @@ unsafe impl Versioned for HttpRequest {
 
 /// An HTTP response, but for the length of its body.
 ///
-/// Given by the idjag_endpoint_ functions; yours to free with idjag_response_free. Threads: any number may read it.
+/// Given by the idjag_endpoint_ functions and idjag_idp_handle; yours to free with idjag_response_free. Threads: any number may read it.
 pub struct Answer {
     response: Response,
     /// Name and value of each header, one behind the other; then the body.
@@ -102,15 +102,13 @@ impl From<Response> for Answer {
 
 impl<'c> Caller<'c> {
     /// Hands a request to one of the endpoints.
-    fn ask(
+    pub(crate) fn ask(
         self,
-        exchange: *const Handle,
         request: *const HttpRequest,
         response: *mut *mut Answer,
-        endpoint: impl FnOnce(&Exchange, &TokenRequest<'_>) -> Response,
+        endpoint: impl FnOnce(&TokenRequest<'_>) -> Response,
     ) -> Result<(), Failure> {
         let place = self.place("response", response)?;
-        let engine = self.engine(exchange)?;
         let request = self.structure(request)?;
         let method = self.words("method", request.method, request.method_length)?;
         let target = self.words("target", request.target, request.target_length)?;
@@ -126,21 +124,14 @@ impl<'c> Caller<'c> {
         let body = self.optional_bytes("body", request.body, request.body_length)?;
         let certificate = (request.client_certificate, request.client_certificate_length);
         let peer = self.optional_words("peer", request.peer, request.peer_length)?;
-        let answer = endpoint(
-            engine,
-            &TokenRequest {
-                method: &method,
-                target: &target,
-                headers: &headers,
-                body: body.unwrap_or_default(),
-                client_certificate: self.optional_bytes(
-                    "client_certificate",
-                    certificate.0,
-                    certificate.1,
-                )?,
-                peer: peer.as_deref(),
-            },
-        );
+        let answer = endpoint(&TokenRequest {
+            method: &method,
+            target: &target,
+            headers: &headers,
+            body: body.unwrap_or_default(),
+            client_certificate: self.optional_bytes("client_certificate", certificate.0, certificate.1)?,
+            peer: peer.as_deref(),
+        });
         place.put(Answer::from(answer));
         Ok(())
     }
@@ -160,7 +151,10 @@ pub unsafe extern "C" fn idjag_endpoint_handle(
     response: *mut *mut Answer,
     error: *mut ErrorDetail,
 ) -> Status {
-    boundary!(error, |caller| caller.ask(exchange, request, response, Exchange::handle))
+    boundary!(error, |caller| {
+        let engine = caller.engine(exchange)?;
+        caller.ask(request, response, |request| engine.handle(request))
+    })
 }
 
 /// Answers a request to the revocation endpoint (RFC 7009): a client gives its own token back. As idjag_endpoint_handle.
@@ -171,7 +165,10 @@ pub unsafe extern "C" fn idjag_endpoint_revoke(
     response: *mut *mut Answer,
     error: *mut ErrorDetail,
 ) -> Status {
-    boundary!(error, |caller| caller.ask(exchange, request, response, Exchange::handle_revocation))
+    boundary!(error, |caller| {
+        let engine = caller.engine(exchange)?;
+        caller.ask(request, response, |request| engine.handle_revocation(request))
+    })
 }
 
 /// Answers a request to the introspection endpoint (RFC 7662): what a token is worth at this moment. As
@@ -183,7 +180,10 @@ pub unsafe extern "C" fn idjag_endpoint_introspect(
     response: *mut *mut Answer,
     error: *mut ErrorDetail,
 ) -> Status {
-    boundary!(error, |caller| caller.ask(exchange, request, response, Exchange::handle_introspection))
+    boundary!(error, |caller| {
+        let engine = caller.engine(exchange)?;
+        caller.ask(request, response, |request| engine.handle_introspection(request))
+    })
 }
 
 /// The status code. 0 where `response` is NULL.

@@ -1,11 +1,12 @@
 //! The handle: made from a configuration, shared by threads, freed once.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::c_char;
 use std::mem::offset_of;
 
 use idjag::{Clock, Exchange, SystemClock};
 
 use crate::boundary::boundary;
+use crate::callbacks::Callbacks;
 use crate::caller::Caller;
 use crate::error::{ErrorDetail, Failure, Status};
 use crate::reply::Reply;
@@ -52,45 +53,6 @@ unsafe impl Versioned for Configuration {
     const NAME: &'static str = "config";
 }
 
-/// What the engine asks its host, given once.
-///
-/// The caller's own, set with IDJAG_CALLBACKS_INIT; copied. The functions are called by whichever thread calls idjag, by
-/// several at once, until the handle is freed. They must return: no exception, no longjmp.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Callbacks {
-    /// The size of this structure: IDJAG_CALLBACKS_INIT sets it.
-    pub struct_size: usize,
-    /// Given to each function. It stays yours.
-    pub context: *mut c_void,
-    /// The time, in seconds since 1970. NULL: the system's. Asked once for a call or a batch.
-    pub clock: Option<unsafe extern "C-unwind" fn(context: *mut c_void) -> i64>,
-}
-
-// SAFETY: `repr(C)`, a size first; pointers.
-unsafe impl Versioned for Callbacks {
-    const LEAST: usize = size_of::<usize>();
-    const NAME: &'static str = "callbacks";
-}
-
-/// The host's clock.
-struct HostClock {
-    context: *mut c_void,
-    clock: unsafe extern "C-unwind" fn(*mut c_void) -> i64,
-}
-
-// SAFETY: the header asks of the functions that any thread may call them.
-unsafe impl Send for HostClock {}
-// SAFETY: likewise, several at once.
-unsafe impl Sync for HostClock {}
-
-impl Clock for HostClock {
-    fn now(&self) -> i64 {
-        // SAFETY: it is the host's function with the host's context, as the header promises it.
-        unsafe { (self.clock)(self.context) }
-    }
-}
-
 /// Makes an engine, and opens the single-use store that the configuration names. `callbacks` may be NULL. Starts no thread.
 ///
 /// IDJAG_LOAD_FAILED: the configuration, or a file that it names, cannot be used; `message` has file, line and key.
@@ -103,17 +65,20 @@ pub unsafe extern "C" fn idjag_exchange_new(
 ) -> Status {
     boundary!(error, |caller| {
         let place = caller.place("exchange", exchange)?;
-        let host = if callbacks.is_null() { None } else { Some(caller.structure(callbacks)?) };
+        let host = Callbacks::of(caller, callbacks)?;
         let source = Source::of(caller, config)?;
-        let clock: Box<dyn Clock> = match host {
-            Some(Callbacks { context, clock: Some(clock), .. }) => Box::new(HostClock { context, clock }),
-            _ => Box::new(SystemClock),
+        let clock: Box<dyn Clock> = match host.and_then(|host| host.host_clock()) {
+            Some(clock) => Box::new(clock),
+            None => Box::new(SystemClock),
         };
         let config = source.config()?;
         let store = source.store(&config, clock.now())?;
         let mut builder = Exchange::builder(config).clock(move || clock.now());
         if let Some(store) = store {
             builder = builder.replay(store);
+        }
+        if let Some(documents) = host.and_then(|host| host.host_documents()) {
+            builder = builder.client_documents(Box::new(documents));
         }
         place.put(Handle { engine: builder.build()? });
         Ok(())

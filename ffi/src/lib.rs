@@ -24,6 +24,8 @@ mod error;
 
 mod exchange;
 
+mod callbacks;
+
 mod reply;
 
 mod token;
@@ -33,6 +35,8 @@ mod verified;
 mod endpoint;
 
 mod documents;
+
+mod identity_provider;
 
 mod swaps;
 

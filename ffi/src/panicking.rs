@@ -16,8 +16,9 @@ mod tests {
     use std::ptr;
 
     use super::*;
+    use crate::callbacks::Callbacks;
     use crate::error::{ErrorDetail, Failure, Status};
-    use crate::exchange::{Callbacks, Configuration, idjag_exchange_free, idjag_exchange_new};
+    use crate::exchange::{Configuration, idjag_exchange_free, idjag_exchange_new};
     use crate::token::{Asking, idjag_exchange};
 
     const CONFIG: &str = r#"
@@ -39,6 +40,8 @@ mod tests {
             struct_size: size_of::<Callbacks>(),
             context: (&raw mut time).cast(),
             clock: Some(idjag_test_panicking_clock),
+            client_document: None,
+            client_keys: None,
         };
         let config = Configuration {
             struct_size: size_of::<Configuration>(),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use idjag::{Config, Error, ReplayStore};
+use idjag::{Config, Error, IdpConfig, ReplayStore};
 
 use crate::caller::Caller;
 use crate::error::Failure;
@@ -45,13 +45,21 @@ impl<'c> Source<'c> {
         Ok(Self { name: path, text, folder })
     }
 
-    /// The configuration, validated, with everything that it names.
+    /// The configuration of a server, validated, with everything that it names.
     pub(crate) fn config(&self) -> Result<Config, Failure> {
-        let read = &mut |path: &str| {
-            let folder = self.folder.as_ref().ok_or("no folder was given to look for it in")?;
-            fs::read(folder.join(path)).map_err(|why| why.to_string())
-        };
-        Config::parse(self.name, &self.text, read).map_err(|error| self.located(&error))
+        let config = Config::parse(self.name, &self.text, &mut |path| self.read(path));
+        config.map_err(|error| self.located(&error))
+    }
+
+    /// The configuration of an identity provider, likewise.
+    pub(crate) fn idp_config(&self) -> Result<IdpConfig, Failure> {
+        let config = IdpConfig::parse(self.name, &self.text, &mut |path| self.read(path));
+        config.map_err(|error| self.located(&error))
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        let folder = self.folder.as_ref().ok_or("no folder was given to look for it in")?;
+        fs::read(folder.join(path)).map_err(|why| why.to_string())
     }
 
     /// The single-use store that `config` names, opened; `None` for the table in memory.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::{fs, io};
 
 use idjag::{Error, IdentityProvider, IdpConfig, Response, TokenRequest};
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::request::{Body, Token};
 use crate::vectors;
@@ -41,7 +41,7 @@ pub struct IdpCase {
 }
 
 /// A response.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectedIdJag {
     /// The status code.
@@ -69,6 +69,29 @@ impl IdpCase {
     /// A file that cannot be read, or a field that is not known.
     pub fn read_all() -> io::Result<Vec<Self>> {
         Ok(serde_json::from_slice(&fs::read(vectors().join("idp/token_exchange.json"))?)?)
+    }
+
+    /// The same as a step of [`crate::steps`].
+    pub(crate) fn step(&self) -> Value {
+        let Self {
+            name,
+            origin: _,
+            world: _,
+            now,
+            method,
+            target,
+            headers,
+            body,
+            peer,
+            before: _,
+            control: _,
+            differs: _,
+            expect,
+        } = self;
+        json!({
+            "do": "issue", "name": name, "now": now, "method": method, "target": target, "headers": headers,
+            "body": body.text(), "peer": peer, "expect": expect,
+        })
     }
 
     /// Changes the body.

@@ -3,13 +3,14 @@
 //!
 //! | `do` | what |
 //! |---|---|
-//! | `engine` | a new engine in `world`, built at `now`; with `case`, and what its tokens look like: `issuer`, `alg`, `kid`, `ttl_s` |
+//! | `engine` | a new engine in `world`, built at `now`; with `case`, what its tokens look like: `issuer`, `alg`, `kid`, `ttl_s`, and the `documents` of clients |
 //! | `exchange` | `now`, `assertion`, `client_id`, `resource`, `scope`, `expect`; `keep`: a name for the token |
 //! | `verify` | `now`, `token`, `resource`, `expect` |
 //! | `send` | a request to the token endpoint, as in `vectors/requests/`, its `body` a text, its `certificate` in hexadecimal |
+//! | `idp` | a new identity provider in `world`, built at `now`; with `case` |
+//! | `issue` | a request to its token endpoint, as in `vectors/idp/`, its `body` a text |
 //!
-//! An assertion or token is a text, or `{"kept": name}`. Left out are requests to worlds where documents of clients are fetched:
-//! C has no door for those yet.
+//! An assertion or token is a text, or `{"kept": name}`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -17,6 +18,7 @@ use std::io;
 use serde_json::{Value, json};
 
 use crate::case::{Assertion, Case, Expect, Step, Table, Verify};
+use crate::idp::IdpCase;
 use crate::request::RequestCase;
 use crate::vectors;
 use crate::world::World;
@@ -32,26 +34,31 @@ pub fn all() -> io::Result<Vec<Value>> {
     for case in table.cases() {
         list.case(case)?;
     }
-    let requests = without_documents()?;
-    let by_name: BTreeMap<&str, &RequestCase> =
+    let requests = RequestCase::read_all()?;
+    let named: BTreeMap<&str, &RequestCase> =
         requests.iter().map(|request| (&*request.name, request)).collect();
     for request in &requests {
-        let before: Vec<&RequestCase> = request
-            .before
-            .iter()
-            .map(|earlier| by_name.get(&**earlier).copied().ok_or_else(|| missing(earlier)))
-            .collect::<io::Result<_>>()?;
-        list.engine(&request.name, &request.world, before.first().unwrap_or(&request).now)?;
+        let before = earlier(&request.before, &named)?;
+        let now = before.first().unwrap_or(&request).now;
+        list.engine(&request.name, &request.world, now, request.documents.as_ref())?;
         list.steps.extend(before.into_iter().map(RequestCase::step));
+        list.steps.push(request.step());
+    }
+    let requests = IdpCase::read_all()?;
+    let named: BTreeMap<&str, &IdpCase> = requests.iter().map(|request| (&*request.name, request)).collect();
+    for request in &requests {
+        let before = earlier(&request.before, &named)?;
+        let now = before.first().unwrap_or(&request).now;
+        list.steps.push(json!({ "do": "idp", "case": request.name, "world": request.world, "now": now }));
+        list.steps.extend(before.into_iter().map(IdpCase::step));
         list.steps.push(request.step());
     }
     Ok(list.steps)
 }
 
-fn without_documents() -> io::Result<Vec<RequestCase>> {
-    let mut requests = RequestCase::read_all()?;
-    requests.retain(|request| !request.world.starts_with("requests-documents"));
-    Ok(requests)
+/// The cases of these names.
+fn earlier<'c, C>(names: &[String], named: &BTreeMap<&str, &'c C>) -> io::Result<Vec<&'c C>> {
+    names.iter().map(|name| named.get(&**name).copied().ok_or_else(|| missing(name))).collect()
 }
 
 fn missing(name: &str) -> io::Error {
@@ -73,7 +80,7 @@ impl<'t> List<'t> {
                 self.keep(earlier)?;
             }
         }
-        self.engine(&case.name, &case.world, case.starts_at())?;
+        self.engine(&case.name, &case.world, case.starts_at(), None)?;
         for step in &case.before {
             let step = self.step(step, case.now)?;
             self.steps.push(step);
@@ -86,7 +93,7 @@ impl<'t> List<'t> {
     /// Runs a case on an engine of its own, to keep its token.
     fn keep(&mut self, case: &'t Case) -> io::Result<()> {
         if self.kept.insert(&case.name) {
-            self.engine(&case.name, &case.world, case.starts_at())?;
+            self.engine(&case.name, &case.world, case.starts_at(), None)?;
             let mut last = self.last(case)?;
             if let Some(last) = last.as_object_mut() {
                 last.insert("keep".to_owned(), json!(case.name));
@@ -96,14 +103,20 @@ impl<'t> List<'t> {
         Ok(())
     }
 
-    fn engine(&mut self, case: &str, world: &str, now: i64) -> io::Result<()> {
+    fn engine(
+        &mut self,
+        case: &str,
+        world: &str,
+        now: i64,
+        documents: Option<&BTreeMap<String, Option<String>>>,
+    ) -> io::Result<()> {
         let configured = World::read(world)?;
         let (key, json) = (configured.token_key().unwrap_or_default(), configured.json());
         let ttl_s = json.pointer("/tokens/ttl_s").and_then(Value::as_i64).unwrap_or(3600);
         let (issuer, alg, kid) = (json.get("issuer"), key.get("alg"), key.get("kid"));
         self.steps.push(json!({
             "do": "engine", "case": case, "world": world, "now": now,
-            "issuer": issuer, "alg": alg, "kid": kid, "ttl_s": ttl_s,
+            "issuer": issuer, "alg": alg, "kid": kid, "ttl_s": ttl_s, "documents": documents,
         }));
         Ok(())
     }
@@ -148,12 +161,15 @@ mod tests {
         let steps = all().unwrap();
         let count = |what: &str| steps.iter().filter(|step| step["do"] == what).count();
         let table = Table::read(&vectors().join("cases")).unwrap();
-        let requests = without_documents().unwrap();
-        assert!(requests.len() > 450);
+        let requests = RequestCase::read_all().unwrap();
+        let issued = IdpCase::read_all().unwrap();
+        assert!(requests.len() > 550 && issued.len() > 150);
         let kept = steps.iter().filter(|step| step.get("keep").is_some()).count();
         assert_eq!(count("engine"), table.cases().len() + requests.len() + kept);
         let earlier: usize = table.cases().iter().map(|case| case.before.len()).sum();
         assert_eq!(count("exchange") + count("verify"), table.cases().len() + earlier + kept);
         assert!(count("send") >= requests.len() && kept > 10);
+        assert_eq!(count("idp"), issued.len());
+        assert!(count("issue") >= issued.len());
     }
 }

@@ -21,6 +21,7 @@ static const char *const policies[] = {
 /* What is there at the moment. */
 static idjag_exchange_t *engines[ENGINES];
 static int granted[ENGINES];
+static idjag_idp_t *idps[ENGINES];
 static idjag_token_t *tokens[OBJECTS];
 static idjag_verified_t *verified[OBJECTS];
 static idjag_response_t *responses[OBJECTS];
@@ -174,6 +175,75 @@ static void ask(unsigned engine) {
     }
 }
 
+/* The other party. */
+static void issue(unsigned which) {
+    static const char config_text[] =
+        "issuer = 'https://acme.idp.example'\ntokens.keys = 'ephemeral'\n[[clients]]\nid = 'agent'\nauth = 'none'\n"
+        "[[subject_tokens]]\nissuer = 'https://acme.idp.example'\nown_keys = true\n[[targets]]\n"
+        "audience = 'https://auth.chat.example/'\nresource = 'https://mcp.chat.example/'\nscopes = ['chat.read']\n"
+        "everyone = true\nclients = [{ id = 'agent', client_id = 'agent' }]\n";
+    static const char *const form =
+        "grant_type=urn%%3Aietf%%3Aparams%%3Aoauth%%3Agrant-type%%3Atoken-exchange&requested_token_type="
+        "urn%%3Aietf%%3Aparams%%3Aoauth%%3Atoken-type%%3Aid-jag&audience=https%%3A%%2F%%2Fauth.chat.example%%2F"
+        "&subject_token=%s&subject_token_type=urn%%3Aietf%%3Aparams%%3Aoauth%%3Atoken-type%%3Aid_token&client_id=agent";
+    idjag_config_t config = IDJAG_CONFIG_INIT;
+    idjag_http_request_t request = IDJAG_HTTP_REQUEST_INIT;
+    idjag_header_t header = IDJAG_HEADER_INIT;
+    idjag_id_token_t id_token = IDJAG_ID_TOKEN_INIT;
+    idjag_error_t error = IDJAG_ERROR_INIT;
+    idjag_response_t *response = NULL;
+    idjag_text_t *text = NULL;
+    const char *group;
+    char body[2048];
+    size_t length;
+    idjag_result_t result;
+    unsigned slot = draw(OBJECTS);
+    switch (draw(5)) {
+    case 0:
+        idjag_idp_free(idps[which]);
+        idps[which] = NULL;
+        config.text = draw_text(config_text, &config.text_length);
+        CHECK((idjag_idp_new(&config, NULL, &idps[which], &error) == IDJAG_OK) == (idps[which] != NULL), "%s", error.message);
+        return;
+    case 1: result = idjag_idp_metadata(idps[which], &text, &error); break;
+    case 2: result = idjag_idp_jwks(idps[which], &text, &error); break;
+    case 3:
+        id_token.subject = draw_text("ada", &id_token.subject_length);
+        id_token.client_id = draw_text("agent", &id_token.client_id_length);
+        id_token.issued_at = 1784527300;
+        id_token.lifetime_s = draw(200);
+        group = draw_text("eng", &length);
+        id_token.groups = &group;
+        id_token.group_lengths = &length;
+        id_token.group_count = draw(2);
+        result = idjag_idp_id_token(idps[which], &id_token, &text, &error);
+        break;
+    default:
+        snprintf(body, sizeof body, form, texts[slot] != NULL ? idjag_text_data(texts[slot], NULL) : "x");
+        header.name = "content-type";
+        header.name_length = strlen(header.name);
+        header.value = "application/x-www-form-urlencoded";
+        header.value_length = strlen(header.value);
+        request.method = "POST";
+        request.method_length = 4;
+        request.target = draw_text("/token", &request.target_length);
+        request.headers = &header;
+        request.header_count = 1;
+        request.body = draw_text(body, &request.body_length);
+        result = idjag_idp_handle(idps[which], &request, &response, &error);
+    }
+    CHECK((result == IDJAG_OK) == (text != NULL || response != NULL), "%d", (int)result);
+    slot = draw(OBJECTS);
+    if (text != NULL) {
+        idjag_text_free(texts[slot]);
+        texts[slot] = text;
+    }
+    if (response != NULL) {
+        idjag_response_free(responses[slot]);
+        responses[slot] = response;
+    }
+}
+
 static void change(unsigned engine) {
     idjag_config_t config = IDJAG_CONFIG_INIT;
     idjag_revocation_t revocation = IDJAG_REVOCATION_INIT;
@@ -213,11 +283,12 @@ static void document(unsigned engine) {
     unsigned slot = draw(OBJECTS);
     idjag_result_t result;
     resource = draw_text("https://mcp.chat.example/", &length);
-    switch (draw(5)) {
+    switch (draw(6)) {
     case 0: result = idjag_metadata(engines[engine], &text, NULL); break;
     case 1: result = idjag_jwks(engines[engine], &text, NULL); break;
     case 2: result = idjag_warnings(engines[engine], &text, NULL); break;
-    case 3: result = idjag_resource_metadata(engines[engine], resource, length, &text, NULL); break;
+    case 3: result = idjag_authorization_endpoint(engines[engine], &text, NULL); break;
+    case 4: result = idjag_resource_metadata(engines[engine], resource, length, &text, NULL); break;
     default: result = idjag_challenge(engines[engine], resource, length, draw(5), draw(2) ? "s" : NULL, text != NULL, &text, NULL);
     }
     CHECK((result == IDJAG_OK) == (text != NULL), "%d", (int)result);
@@ -280,7 +351,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
             engines[engine] = check_engine(world, json_integer_value(json_object_get(steps[0], "now")));
             granted[engine] = 0;
         }
-        switch (draw(10)) {
+        switch (draw(11)) {
         case 0: exchange(engine); break;
         case 1: exchange_many(engine); break;
         case 2: case 3: verify(engine); break;
@@ -289,6 +360,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
         case 6: document(engine); break;
         case 7: read_objects(draw(OBJECTS)); break;
         case 8: free_objects(draw(OBJECTS)); break;
+        case 9: issue(engine); break;
         default:
             if (draw(4) == 0) {
                 idjag_exchange_free(engines[engine]);
@@ -301,6 +373,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     for (engine = 0; engine < ENGINES; engine++) {
         idjag_exchange_free(engines[engine]);
         engines[engine] = NULL;
+        idjag_idp_free(idps[engine]);
+        idps[engine] = NULL;
     }
     for (slot = 0; slot < OBJECTS; slot++) {
         read_objects(slot);

@@ -3,6 +3,7 @@
 #include "check.h"
 
 int64_t check_now;
+json_t *check_documents, *check_asked;
 
 static int64_t check_clock(void *now) {
     return *(const int64_t *)now;
@@ -27,18 +28,52 @@ char *check_file(const char *path) {
     return text;
 }
 
-idjag_exchange_t *check_engine(const char *path, int64_t now) {
-    idjag_config_t config = IDJAG_CONFIG_INIT;
+/* Both callbacks: hands over what is there, in two pieces. */
+static int check_fetch(void *now, const char *url, size_t length, idjag_document_t *document) {
+    json_t *found = json_object_get(check_documents, url);
+    const char *text = json_string_value(found);
+    size_t half = json_string_length(found) / 2;
+    CHECK(now == &check_now && strlen(url) == length, "%s", url);
+    if (check_asked != NULL) {
+        json_array_append_new(check_asked, json_string(url));
+    }
+    if (text == NULL) {
+        return json_is_null(found) ? IDJAG_NOT_FOUND : IDJAG_UNAVAILABLE;
+    }
+    CHECK(idjag_document_append(document, text, half, NULL) == IDJAG_OK, "append");
+    return (int)idjag_document_append(document, text + half, json_string_length(found) - half, NULL);
+}
+
+idjag_callbacks_t check_callbacks(int64_t now) {
     idjag_callbacks_t callbacks = IDJAG_CALLBACKS_INIT;
-    idjag_error_t error = IDJAG_ERROR_INIT;
-    idjag_exchange_t *exchange = NULL;
     check_now = now;
-    config.file = path;
-    config.file_length = strlen(path);
     callbacks.context = &check_now;
     callbacks.clock = check_clock;
+    callbacks.client_document = check_fetch;
+    callbacks.client_keys = check_fetch;
+    return callbacks;
+}
+
+idjag_exchange_t *check_engine(const char *path, int64_t now) {
+    idjag_config_t config = IDJAG_CONFIG_INIT;
+    idjag_callbacks_t callbacks = check_callbacks(now);
+    idjag_error_t error = IDJAG_ERROR_INIT;
+    idjag_exchange_t *exchange = NULL;
+    config.file = path;
+    config.file_length = strlen(path);
     CHECK(idjag_exchange_new(&config, &callbacks, &exchange, &error) == IDJAG_OK, "%s", error.message);
     return exchange;
+}
+
+idjag_idp_t *check_idp(const char *path, int64_t now) {
+    idjag_config_t config = IDJAG_CONFIG_INIT;
+    idjag_callbacks_t callbacks = check_callbacks(now);
+    idjag_error_t error = IDJAG_ERROR_INIT;
+    idjag_idp_t *idp = NULL;
+    config.file = path;
+    config.file_length = strlen(path);
+    CHECK(idjag_idp_new(&config, &callbacks, &idp, &error) == IDJAG_OK, "%s", error.message);
+    return idp;
 }
 
 json_t *check_step(FILE *steps, char **line, size_t *room) {

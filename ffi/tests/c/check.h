@@ -24,8 +24,17 @@ extern int64_t check_now;
 /* The content of a file, with a NUL behind it. Free it. */
 char *check_file(const char *path);
 
+/* What clients publish, by URL: a text, or null where nothing is. What is not in there cannot be asked. And what was asked. */
+extern json_t *check_documents, *check_asked;
+
+/* Callbacks that go by those, and by a clock that shows `now`. */
+idjag_callbacks_t check_callbacks(int64_t now);
+
 /* A new engine of the configuration at `path`, built at `now`. */
 idjag_exchange_t *check_engine(const char *path, int64_t now);
+
+/* A new identity provider, likewise. */
+idjag_idp_t *check_idp(const char *path, int64_t now);
 
 /* The next line of the steps; NULL behind the last. `line` and `room` as for getline. */
 json_t *check_step(FILE *steps, char **line, size_t *room);

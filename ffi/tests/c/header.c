@@ -10,6 +10,7 @@ int main(void) {
     idjag_header_t header = IDJAG_HEADER_INIT;
     idjag_http_request_t http_request = IDJAG_HTTP_REQUEST_INIT;
     idjag_revocation_t revocation = IDJAG_REVOCATION_INIT;
+    idjag_id_token_t id_token = IDJAG_ID_TOKEN_INIT;
     idjag_stats_t stats = IDJAG_STATS_INIT;
     const char *compiled = IDJAG_VERSION, *runs = idjag_version();
     while (*compiled != 0 && *compiled == *runs) {
@@ -20,5 +21,6 @@ int main(void) {
              callbacks.struct_size == sizeof callbacks && request.struct_size == sizeof request &&
              presented.struct_size == sizeof presented && header.struct_size == sizeof header &&
              http_request.struct_size == sizeof http_request && revocation.struct_size == sizeof revocation &&
+             id_token.struct_size == sizeof id_token && callbacks.client_keys == NULL && id_token.group_count == 0 &&
              stats.struct_size == sizeof stats && error.message[0] == 0 && stats.policy_digest[0] == 0);
 }

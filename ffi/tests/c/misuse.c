@@ -32,8 +32,21 @@ static void nulls(void) {
     idjag_verified_t *who = NULL;
     idjag_response_t *response = NULL;
     idjag_text_t *text = NULL;
+    idjag_idp_t *idp = NULL;
+    idjag_id_token_t id_token = IDJAG_ID_TOKEN_INIT;
     idjag_result_t result = IDJAG_OK;
 
+    MISUSE(idjag_idp_new(NULL, NULL, &idp, &error));
+    MISUSE(idjag_idp_new(&config, NULL, &idp, &error));
+    MISUSE(idjag_idp_new(&config, NULL, NULL, &error));
+    MISUSE(idjag_idp_handle(NULL, &http_request, &response, &error));
+    MISUSE(idjag_idp_metadata(NULL, &text, &error));
+    MISUSE(idjag_idp_jwks(NULL, &text, &error));
+    MISUSE(idjag_idp_warnings(NULL, &text, &error));
+    MISUSE(idjag_idp_id_token(NULL, &id_token, &text, &error));
+    MISUSE(idjag_document_append(NULL, "x", 1, &error));
+    MISUSE(idjag_authorization_endpoint(NULL, &text, &error));
+    MISUSE(idjag_authorization_endpoint(engine, NULL, &error));
     MISUSE(idjag_exchange_new(NULL, NULL, &made, &error));
     MISUSE(idjag_exchange_new(&config, NULL, &made, &error));
     MISUSE(idjag_exchange_new(&config, NULL, NULL, &error));
@@ -85,7 +98,7 @@ static void nulls(void) {
     MISUSE(idjag_lift(engine, &revocation, &error));
     MISUSE(idjag_stats(NULL, &stats, &error));
     MISUSE(idjag_stats(engine, NULL, &error));
-    CHECK(!made && !token && !who && !response && !text && result == IDJAG_OK && stats.generation == 0, "written");
+    CHECK(!made && !idp && !token && !who && !response && !text && result == IDJAG_OK && stats.generation == 0, "written");
 
     /* Everything once more without the detail. */
     CHECK(idjag_exchange(NULL, NULL, NULL, NULL) == IDJAG_MISUSE, "exchange");
@@ -107,6 +120,7 @@ static void nulls(void) {
           "response");
     CHECK(!idjag_text_data(NULL, NULL), "text");
     idjag_exchange_free(NULL);
+    idjag_idp_free(NULL);
     idjag_token_free(NULL);
     idjag_verified_free(NULL);
     idjag_response_free(NULL);

@@ -9,6 +9,8 @@
 static const char *case_name = "";
 static json_t *engine_step;
 static idjag_exchange_t *engine;
+/* Where one stands in its place. */
+static idjag_idp_t *idp;
 static json_t *kept;
 static int batch;
 
@@ -297,9 +299,9 @@ static void check_issued(json_t *body, json_t *token) {
     idjag_verified_free(who);
 }
 
-static void send_request(json_t *step) {
-    json_t *expect = json_object_get(step, "expect"), *headers = json_object_get(step, "headers"), *pair, *value;
-    json_t *body, *token;
+/* Sends the request of a step, checks status, headers and slug of the answer, and gives its body. */
+static json_t *asked(json_t *step) {
+    json_t *expect = json_object_get(step, "expect"), *headers = json_object_get(step, "headers"), *pair, *value, *body;
     idjag_http_request_t request = IDJAG_HTTP_REQUEST_INIT;
     idjag_header_t none = IDJAG_HEADER_INIT, *sent = (idjag_header_t *)calloc(json_array_size(headers) + 1, sizeof none);
     idjag_error_t error = IDJAG_ERROR_INIT;
@@ -324,7 +326,9 @@ static void send_request(json_t *step) {
     }
     request.headers = sent;
     request.header_count = json_array_size(headers);
-    CHECK(idjag_endpoint_handle(engine, &request, &response, &error) == IDJAG_OK, "%s: %s", case_name, error.message);
+    CHECK((idp != NULL ? idjag_idp_handle(idp, &request, &response, &error)
+                       : idjag_endpoint_handle(engine, &request, &response, &error)) == IDJAG_OK,
+          "%s: %s", case_name, error.message);
     CHECK(idjag_response_status(response) == json_integer_value(json_object_get(expect, "status")), "%s: %d", case_name,
           idjag_response_status(response));
     slug = json_string_value(json_object_get(expect, "slug"));
@@ -356,21 +360,75 @@ static void send_request(json_t *step) {
     content = idjag_response_body(response, &length);
     body = json_loadb(content, length, 0, NULL);
     CHECK(json_is_object(body), "%s: %s", case_name, content);
-    if (json_is_object(token = json_object_get(expect, "token"))) {
-        check_issued(body, token);
-    } else {
+    if (slug != NULL) {
         CHECK(json_object_size(body) == 2, "%s", case_name);
         SAME(member(body, "error"), member(expect, "error"));
         CHECK(strstr(content, slug) == NULL || strcmp(slug, member(expect, "error")) == 0, "%s: tells", case_name);
     }
-    json_decref(body);
     idjag_response_free(response);
     free(certificate);
     free(sent);
+    return body;
+}
+
+static void send_request(json_t *step) {
+    json_t *expect = json_object_get(step, "expect"), *body = asked(step), *token = json_object_get(expect, "token");
+    CHECK(json_is_object(token) == (json_object_get(body, "error") == NULL), "%s: granted or not", case_name);
+    CHECK(json_equal(check_asked, json_object_get(expect, "fetched")), "%s: what was fetched", case_name);
+    json_array_clear(check_asked);
+    if (json_is_object(token)) {
+        check_issued(body, token);
+    }
+    json_decref(body);
+}
+
+/* What the identity provider issued: every claim, and what our own server makes of it. */
+static void check_id_jag(json_t *body, json_t *wanted, json_t *token, const char *requests) {
+    const char *id_jag = member(body, "access_token"), *dot = strchr(id_jag, '.'), *second = strchr(dot + 1, '.');
+    json_t *header = decoded(id_jag, (size_t)(dot - id_jag)), *claims = decoded(dot + 1, (size_t)(second - dot - 1));
+    SAME(member(header, "typ"), "oauth-id-jag+jwt");
+    SAME(member(body, "issued_token_type"), "urn:ietf:params:oauth:token-type:id-jag");
+    SAME(member(body, "token_type"), "N_A");
+    SAME(member(body, "scope"), member(claims, "scope"));
+    CHECK(json_integer_value(json_object_get(body, "expires_in")) == 300, "%s", case_name);
+    CHECK(*member(claims, "jti") && json_object_del(claims, "jti") == 0, "%s: jti", case_name);
+    CHECK(json_equal(claims, wanted), "%s: claims", case_name);
+    if (json_is_object(token)) {
+        idjag_exchange_t *server = check_engine(requests, check_now);
+        idjag_request_t request = IDJAG_REQUEST_INIT;
+        idjag_presented_t presented = IDJAG_PRESENTED_INIT;
+        idjag_error_t error = IDJAG_ERROR_INIT;
+        idjag_token_t *issued = NULL;
+        idjag_verified_t *who = NULL;
+        request.assertion = id_jag;
+        request.assertion_length = strlen(id_jag);
+        check_text(claims, "client_id", &request.client_id, &request.client_id_length);
+        CHECK(idjag_exchange(server, &request, &issued, &error) == IDJAG_OK, "%s: %s", case_name, error.slug);
+        same_words(idjag_token_scope(issued, NULL), member(token, "scope"));
+        presented.token = idjag_token_access_token(issued, &presented.token_length);
+        check_text(token, "resource", &presented.resource, &presented.resource_length);
+        CHECK(idjag_verify(server, &presented, &who, &error) == IDJAG_OK, "%s: %s", case_name, error.slug);
+        SAME(idjag_verified_subject(who, NULL), member(claims, "sub"));
+        SAME(idjag_verified_idp(who, NULL), member(claims, "iss"));
+        idjag_verified_free(who);
+        idjag_token_free(issued);
+        idjag_exchange_free(server);
+    }
+    json_decref(header);
+    json_decref(claims);
+}
+
+static void issue(json_t *step, const char *requests) {
+    json_t *expect = json_object_get(step, "expect"), *body = asked(step), *wanted = json_object_get(expect, "id_jag");
+    CHECK(json_is_object(wanted) == (json_object_get(body, "error") == NULL), "%s: issued or not", case_name);
+    if (json_is_object(wanted)) {
+        check_id_jag(body, wanted, json_object_get(expect, "token"), requests);
+    }
+    json_decref(body);
 }
 
 int main(int count, char **arguments) {
-    char *line = NULL, path[4096];
+    char *line = NULL, path[4096], requests[4096];
     size_t room = 0, cases = 0, steps_run = 0;
     json_t *step;
     FILE *steps;
@@ -378,29 +436,53 @@ int main(int count, char **arguments) {
     batch = count > 3;
     steps = fopen(arguments[1], "rb");
     CHECK(steps != NULL, "%s", arguments[1]);
+    CHECK(snprintf(requests, sizeof requests, "%s/requests.json", arguments[2]) < (int)sizeof requests, "long");
     kept = json_object();
+    check_asked = json_array();
     while ((step = check_step(steps, &line, &room)) != NULL) {
         const char *what = json_string_value(json_object_get(step, "do"));
-        if (strcmp(what, "engine") == 0) {
+        int64_t now = json_integer_value(json_object_get(step, "now"));
+        if (strcmp(what, "engine") == 0 || strcmp(what, "idp") == 0) {
+            const char *folder = *what == 'i' ? "/../idp/worlds" : "";
             idjag_exchange_free(engine);
+            engine = NULL;
+            idjag_idp_free(idp);
+            idp = NULL;
             json_decref(engine_step);
             engine_step = json_incref(step);
+            check_documents = json_object_get(step, "documents");
             case_name = member(step, "case");
-            CHECK(snprintf(path, sizeof path, "%s/%s.json", arguments[2], member(step, "world")) < (int)sizeof path, "long");
-            engine = check_engine(path, json_integer_value(json_object_get(step, "now")));
+            CHECK(snprintf(path, sizeof path, "%s%s/%s.json", arguments[2], folder, member(step, "world")) <
+                      (int)sizeof path, "long");
+            if (*what == 'i') {
+                idp = check_idp(path, now);
+            } else {
+                engine = check_engine(path, now);
+            }
             cases++;
         } else {
-            check_now = json_integer_value(json_object_get(step, "now"));
-            (strcmp(what, "exchange") == 0 ? exchange : strcmp(what, "verify") == 0 ? verify : send_request)(step);
+            check_now = now;
+            if (strcmp(what, "exchange") == 0) {
+                exchange(step);
+            } else if (strcmp(what, "verify") == 0) {
+                verify(step);
+            } else if (strcmp(what, "send") == 0) {
+                send_request(step);
+            } else {
+                CHECK(strcmp(what, "issue") == 0, "%s is nothing to do", what);
+                issue(step, requests);
+            }
             steps_run++;
         }
         json_decref(step);
     }
-    CHECK(cases > 1450 && steps_run >= cases, "%zu engines, %zu steps: the reader of this test is blind", cases, steps_run);
+    CHECK(cases > 1750 && steps_run >= cases, "%zu engines, %zu steps: the reader of this test is blind", cases, steps_run);
     printf("vectors: %zu engines, %zu steps%s\n", cases, steps_run, batch ? ", in batches" : "");
     idjag_exchange_free(engine);
+    idjag_idp_free(idp);
     json_decref(engine_step);
     json_decref(kept);
+    json_decref(check_asked);
     free(line);
     fclose(steps);
     return 0;
