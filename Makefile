@@ -33,6 +33,9 @@ PINNED := python/requirements-dev.txt
 # What its tests need from npm. Node itself is among it.
 NODE := python/tests/node
 
+# Where the example in C is, for its figures.
+SERVED := $(CURDIR)/target/bench-server
+
 comma := ,
 skipped := $(subst $(comma), ,$(SKIP))
 export CARGO_TERM_PROGRESS_WHEN ?= never
@@ -126,7 +129,10 @@ test-ring: need-rust ## the same engine over ring, without aws-lc-rs
 	$(CARGO) clippy $(RING) -p idjag -p idjag-log -p idjag-cli -p idjag-tests --all-targets -- -D warnings
 	$(CARGO) test $(RING) -p idjag -p idjag-log -p idjag-cli -p idjag-tests
 
-test-c: need-rust need-c ## the C library: header, vectors, threads, AddressSanitizer, valgrind, installed, examples
+# The MCP SDK's client tries an example: here, where it is built. Who leaves Python out goes without.
+test-c: export SDK_PYTHON := $(if $(filter python,$(skipped)),,$(VENV)/bin/python)
+test-c: need-rust need-c $(if $(filter python,$(skipped)),,need-venv)
+test-c: ## the C library: header, vectors, threads, AddressSanitizer, valgrind, installed, examples
 	ffi/tests/run
 
 test-python: need-rust need-venv need-node ## the Python package: stubs, types, style, the vector table, real servers, a wheel
@@ -183,9 +189,13 @@ bench: need-rust ## the figures of the README, what changes with growth (and its
 	$(CARGO) bench --locked -p idjag-benches
 	CARGO="$(CARGO)" benches/peers/run
 
-bench-python: dev ## the Python package beside the MCP SDK and FastMCP: in process, and over HTTP under uvicorn
+bench-python: dev ## the Python package beside the MCP SDK and FastMCP, in process and over HTTP; token_server beside FastMCP
 	$(CARGO) build --release --locked -p idjag-benches --bin load
 	$(VENV)/bin/python python/benches/figures.py
+	@! pkg-config --exists libmicrohttpd || { mkdir -p $(SERVED) && \
+	    $(MAKE) --no-print-directory install PREFIX=$(SERVED)/prefix && \
+	    $(MAKE) --no-print-directory -C ffi/examples PREFIX=$(SERVED)/prefix OUT=$(SERVED); }
+	$(VENV)/bin/python python/benches/under_wrk.py
 
 public-api: need-rust ## write core/public-api.txt anew, to be reviewed as a diff
 	UPDATE_PUBLIC_API=1 $(CARGO) test --locked -p idjag-tests --test api

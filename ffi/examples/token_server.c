@@ -1,11 +1,15 @@
-/* A token endpoint over HTTP, with libmicrohttpd: /token, /revoke, /introspect, the metadata and the keys.
+/* A token endpoint over HTTP, with libmicrohttpd: /token, /revoke, /introspect, the metadata and the keys, for an issuer
+ * identifier without a path and the endpoints that it has by default.
  *
  *     token_server CONFIG [PORT [THREADS]]
  *
  * Listens on 127.0.0.1 only: put what speaks TLS in front. PORT 0, which is the default, takes a free one; the first line on
- * standard output says which. SIGHUP reads the configuration again, with policy, directory and keys; one with a fault is
- * named, and the server goes on with what it had. SIGTERM and SIGINT end it, once the requests that it has are answered.
- * Refusals are named on standard error by their slugs, which no client gets to see.
+ * standard output says which. THREADS is 4 by default. SIGHUP reads the configuration again, with policy, directory and keys;
+ * one with a fault is named, and the server goes on with what it had. SIGTERM and SIGINT end it, once the requests that it
+ * has are answered. Refusals are named on standard error by their slugs, which no client gets to see.
+ *
+ * Who connects is what stands in front, so there is no `peer` here, and nobody is slowed down who guesses secrets. Pass on
+ * whom that one says it serves.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <arpa/inet.h>
@@ -16,42 +20,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One byte more than `limits.max_body_bytes` is enough to refuse a body that is too large. */
-enum { MAX_BODY = 65536 + 1, MAX_HEADERS = 64 };
+/* One byte more than `limits.max_body_bytes` is enough to refuse a body that is too large. A connection needs memory for its
+ * headers and a piece of the body; libmicrohttpd clears it after each request, so that little is fast. */
+enum { MAX_BODY = 65536 + 1, MAX_HEADERS = 64, CONNECTION_MEMORY = 8192 };
 
 /* A request, from its first line to its answer. */
 struct request {
     char *target;
     int begun;
     size_t length;
-    char body[MAX_BODY];
+    char *body;
 };
 
 typedef idjag_result_t endpoint(const idjag_exchange_t *, const idjag_http_request_t *, idjag_response_t **,
                                 idjag_error_t *);
-typedef idjag_result_t document(const idjag_exchange_t *, idjag_text_t **, idjag_error_t *);
-
-static const struct {
-    const char *path;
-    endpoint *handle;
-    document *show;
-} routes[] = {
-    {"/token", idjag_endpoint_handle, NULL},
-    {"/revoke", idjag_endpoint_revoke, NULL},
-    {"/introspect", idjag_endpoint_introspect, NULL},
-    {"/.well-known/oauth-authorization-server", NULL, idjag_metadata},
-    {"/jwks", NULL, idjag_jwks},
-};
+typedef struct MHD_Response *document(const idjag_exchange_t *, idjag_error_t *);
 
 /* The request as it came: libmicrohttpd decodes it later. */
 static void *begin(void *context, const char *target, struct MHD_Connection *connection) {
-    struct request *request = malloc(sizeof *request);
+    struct request *request = calloc(1, sizeof *request);
     (void)context;
     (void)connection;
     if (request != NULL) {
         request->target = strdup(target);
-        request->begun = 0;
-        request->length = 0;
     }
     return request;
 }
@@ -63,8 +54,22 @@ static void end(void *context, struct MHD_Connection *connection, void **state, 
     (void)code;
     if (request != NULL) {
         free(request->target);
+        free(request->body);
         free(request);
     }
+}
+
+/* Adds a piece of the body, as far as it counts. */
+static enum MHD_Result add_body(struct request *request, const char *data, size_t size) {
+    size_t room = MAX_BODY - request->length, taken = size < room ? size : room;
+    char *body = taken > 0 ? realloc(request->body, request->length + taken) : request->body;
+    if (body == NULL) {
+        return MHD_NO;
+    }
+    memcpy(body + request->length, data, taken);
+    request->body = body;
+    request->length += taken;
+    return MHD_YES;
 }
 
 static enum MHD_Result add_header(void *list, enum MHD_ValueKind kind, const char *name, size_t name_length,
@@ -83,11 +88,15 @@ static enum MHD_Result add_header(void *list, enum MHD_ValueKind kind, const cha
     return MHD_YES;
 }
 
-static enum MHD_Result send_status(struct MHD_Connection *connection, unsigned status) {
-    struct MHD_Response *empty = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    enum MHD_Result sent = MHD_queue_response(connection, status, empty);
-    MHD_destroy_response(empty);
+/* Sends a response, and lets go of it. */
+static enum MHD_Result reply(struct MHD_Connection *connection, unsigned status, struct MHD_Response *response) {
+    enum MHD_Result sent = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
     return sent;
+}
+
+static enum MHD_Result send_status(struct MHD_Connection *connection, unsigned status) {
+    return reply(connection, status, MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
 }
 
 static void free_response(void *response) {
@@ -98,43 +107,116 @@ static void free_text(void *text) {
     idjag_text_free(text);
 }
 
-/* Sends what the library answered; its memory is freed when it is sent. */
-static enum MHD_Result send_response(struct MHD_Connection *connection, idjag_response_t *response) {
+/* Hands the request to the library and sends what it answers, whose memory is freed once it is sent. */
+static enum MHD_Result ask(const idjag_exchange_t *exchange, struct MHD_Connection *connection, const char *method,
+                           const struct request *request, endpoint *handle) {
+    idjag_header_t headers[MAX_HEADERS];
+    idjag_http_request_t asked = IDJAG_HTTP_REQUEST_INIT;
+    idjag_response_t *answer = NULL;
+    idjag_error_t error = IDJAG_ERROR_INIT;
+    struct MHD_Response *response;
+    const char *body, *name, *value;
     size_t length, index;
-    const char *body = idjag_response_body(response, &length), *name, *value;
-    unsigned status = (unsigned)idjag_response_status(response);
-    struct MHD_Response *answer;
-    enum MHD_Result sent;
-    if (idjag_response_slug(response) != NULL) {
-        fprintf(stderr, "refused: %s\n", idjag_response_slug(response));
+    if (MHD_get_connection_values_n(connection, MHD_HEADER_KIND, NULL, NULL) > MAX_HEADERS) {
+        return send_status(connection, 431);
     }
-    answer = MHD_create_response_from_buffer_with_free_callback_cls(length, (void *)body, free_response, response);
-    for (index = 0; (name = idjag_response_header_at(response, index, &value)) != NULL; index++) {
-        MHD_add_response_header(answer, name, value);
+    asked.method = method;
+    asked.method_length = strlen(method);
+    asked.target = request->target;
+    asked.target_length = strlen(request->target);
+    asked.body = request->body;
+    asked.body_length = request->length;
+    asked.headers = headers;
+    MHD_get_connection_values_n(connection, MHD_HEADER_KIND, add_header, &asked);
+    if (handle(exchange, &asked, &answer, &error) != IDJAG_OK) {
+        fprintf(stderr, "%s: %s\n", request->target, error.message);
+        return send_status(connection, 500);
     }
-    sent = MHD_queue_response(connection, status, answer);
-    MHD_destroy_response(answer);
-    return sent;
+    if (idjag_response_slug(answer) != NULL) {
+        fprintf(stderr, "refused: %s\n", idjag_response_slug(answer));
+    }
+    body = idjag_response_body(answer, &length);
+    response = MHD_create_response_from_buffer_with_free_callback_cls(length, (void *)body, free_response, answer);
+    for (index = 0; (name = idjag_response_header_at(answer, index, &value)) != NULL; index++) {
+        MHD_add_response_header(response, name, value);
+    }
+    return reply(connection, (unsigned)idjag_response_status(answer), response);
 }
 
-static enum MHD_Result send_text(struct MHD_Connection *connection, idjag_text_t *text) {
+static struct MHD_Response *jwks(const idjag_exchange_t *exchange, idjag_error_t *error) {
+    idjag_text_t *text = NULL;
     size_t length;
-    const char *data = idjag_text_data(text, &length);
-    struct MHD_Response *answer =
-        MHD_create_response_from_buffer_with_free_callback_cls(length, (void *)data, free_text, text);
-    enum MHD_Result sent;
-    MHD_add_response_header(answer, "content-type", "application/json");
-    sent = MHD_queue_response(connection, 200, answer);
-    MHD_destroy_response(answer);
-    return sent;
+    const char *data;
+    if (idjag_jwks(exchange, &text, error) != IDJAG_OK) {
+        return NULL;
+    }
+    data = idjag_text_data(text, &length);
+    return MHD_create_response_from_buffer_with_free_callback_cls(length, (void *)data, free_text, text);
 }
+
+/* The metadata with an authorization endpoint in front, without which clients of the MCP SDKs cannot read it. */
+static struct MHD_Response *metadata(const idjag_exchange_t *exchange, idjag_error_t *error) {
+    static const char form[] = "{\"authorization_endpoint\":\"%s\",%s";
+    struct MHD_Response *response = NULL;
+    idjag_text_t *text = NULL, *url = NULL;
+    if (idjag_metadata(exchange, &text, error) == IDJAG_OK &&
+        idjag_authorization_endpoint(exchange, &url, error) == IDJAG_OK) {
+        const char *where = idjag_text_data(url, NULL), *behind_the_brace = idjag_text_data(text, NULL) + 1;
+        size_t room = sizeof form + strlen(where) + strlen(behind_the_brace);
+        char *document = malloc(room);
+        if (document != NULL) {
+            size_t length = (size_t)snprintf(document, room, form, where, behind_the_brace);
+            response = MHD_create_response_from_buffer(length, document, MHD_RESPMEM_MUST_FREE);
+        }
+    }
+    idjag_text_free(text);
+    idjag_text_free(url);
+    return response;
+}
+
+/* What that endpoint says to everybody: here is no code to be had. */
+static struct MHD_Response *unauthorized(const idjag_exchange_t *exchange, idjag_error_t *error) {
+    static char refusal[] = "{\"error\":\"unauthorized_client\"}";
+    (void)exchange;
+    (void)error;
+    return MHD_create_response_from_buffer(sizeof refusal - 1, refusal, MHD_RESPMEM_PERSISTENT);
+}
+
+/* Sends a document. */
+static enum MHD_Result show(const idjag_exchange_t *exchange, struct MHD_Connection *connection, const char *method,
+                            unsigned status, document *make) {
+    idjag_error_t error = IDJAG_ERROR_INIT;
+    struct MHD_Response *response;
+    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
+        return send_status(connection, 405);
+    }
+    if ((response = make(exchange, &error)) == NULL) {
+        fprintf(stderr, "a document: %s\n", error.message);
+        return send_status(connection, 500);
+    }
+    MHD_add_response_header(response, "content-type", "application/json");
+    return reply(connection, status, response);
+}
+
+static const struct {
+    const char *path;
+    endpoint *handle;
+    document *make;
+    unsigned status;
+} routes[] = {
+    {"/token", idjag_endpoint_handle, NULL, 0},
+    {"/revoke", idjag_endpoint_revoke, NULL, 0},
+    {"/introspect", idjag_endpoint_introspect, NULL, 0},
+    {"/.well-known/oauth-authorization-server", NULL, metadata, 200},
+    {"/jwks", NULL, jwks, 200},
+    {"/authorize", NULL, unauthorized, 400},
+};
 
 static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *path, const char *method,
                               const char *version, const char *data, size_t *size, void **state) {
     const idjag_exchange_t *exchange = context;
     struct request *request = *state;
-    idjag_error_t error = IDJAG_ERROR_INIT;
-    size_t route;
+    size_t piece = *size, route;
     (void)version;
     if (request == NULL || request->target == NULL) {
         return MHD_NO;
@@ -143,46 +225,16 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
         request->begun = 1; /* the headers are there, the body comes */
         return MHD_YES;
     }
-    if (*size > 0) {
-        size_t room = sizeof request->body - request->length, taken = *size < room ? *size : room;
-        memcpy(request->body + request->length, data, taken);
-        request->length += taken;
+    if (piece > 0) {
         *size = 0;
-        return MHD_YES;
+        return add_body(request, data, piece);
     }
     for (route = 0; route < sizeof routes / sizeof routes[0]; route++) {
-        if (strcmp(path, routes[route].path) != 0) {
-            continue;
+        if (strcmp(path, routes[route].path) == 0) {
+            return routes[route].handle != NULL
+                       ? ask(exchange, connection, method, request, routes[route].handle)
+                       : show(exchange, connection, method, routes[route].status, routes[route].make);
         }
-        if (routes[route].handle != NULL) {
-            idjag_header_t headers[MAX_HEADERS];
-            idjag_http_request_t http_request = IDJAG_HTTP_REQUEST_INIT;
-            idjag_response_t *response = NULL;
-            http_request.method = method;
-            http_request.method_length = strlen(method);
-            http_request.target = request->target;
-            http_request.target_length = strlen(request->target);
-            http_request.body = request->body;
-            http_request.body_length = request->length;
-            http_request.headers = headers;
-            if (MHD_get_connection_values_n(connection, MHD_HEADER_KIND, NULL, NULL) > MAX_HEADERS) {
-                return send_status(connection, 431);
-            }
-            MHD_get_connection_values_n(connection, MHD_HEADER_KIND, add_header, &http_request);
-            if (routes[route].handle(exchange, &http_request, &response, &error) == IDJAG_OK) {
-                return send_response(connection, response);
-            }
-        } else {
-            idjag_text_t *text = NULL;
-            if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
-                return send_status(connection, 405);
-            }
-            if (routes[route].show(exchange, &text, &error) == IDJAG_OK) {
-                return send_text(connection, text);
-            }
-        }
-        fprintf(stderr, "%s: %s\n", path, error.message);
-        return send_status(connection, 500);
     }
     return send_status(connection, 404);
 }
@@ -195,6 +247,7 @@ int main(int count, char **arguments) {
     struct sockaddr_in address;
     sigset_t signals;
     int signal_number;
+    unsigned threads = (unsigned)(count > 3 ? atoi(arguments[3]) : 4);
 
     if (count < 2 || count > 4) {
         fprintf(stderr, "token_server CONFIG [PORT [THREADS]]\n");
@@ -221,7 +274,8 @@ int main(int count, char **arguments) {
     daemon = MHD_start_daemon(MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, answer, exchange,
                               MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_URI_LOG_CALLBACK, begin, NULL,
                               MHD_OPTION_NOTIFY_COMPLETED, end, NULL, MHD_OPTION_CONNECTION_TIMEOUT, 30u,
-                              MHD_OPTION_THREAD_POOL_SIZE, (unsigned)(count > 3 ? atoi(arguments[3]) : 4), MHD_OPTION_END);
+                              MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+                              MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0u, MHD_OPTION_END);
     if (daemon == NULL) {
         fprintf(stderr, "the server cannot start\n");
         idjag_exchange_free(exchange);
