@@ -90,7 +90,11 @@ pub struct Answer {
 
 impl From<Response> for Answer {
     fn from(response: Response) -> Self {
-        let mut texts = Texts::default();
+        let (count, bytes) =
+            response.headers().fold((1, response.body().len() + 1), |(count, bytes), header| {
+                (count + 2, bytes + header.0.len() + header.1.len() + 2)
+            });
+        let mut texts = Texts::with_room(count, bytes);
         for (name, value) in response.headers() {
             texts.push(name.as_bytes());
             texts.push(value.as_bytes());

@@ -20,7 +20,6 @@ impl<'a> From<&'a CStr> for Terminated<'a> {
 }
 
 /// Texts by their number, in one piece of memory.
-#[derive(Default)]
 pub(crate) struct Texts {
     bytes: Vec<u8>,
     /// Behind the NUL of each.
@@ -39,12 +38,16 @@ impl Texts {
         more: impl ExactSizeIterator<Item = &'a str> + Clone,
     ) -> Self {
         let bytes: usize = texts.iter().copied().chain(more.clone()).map(|text| text.len() + 1).sum();
-        let mut copies =
-            Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(texts.len() + more.len()) };
+        let mut copies = Self::with_room(texts.len() + more.len(), bytes);
         for text in texts.iter().copied().chain(more) {
             copies.push(text.as_bytes());
         }
         copies
+    }
+
+    /// None yet, with room for `count` of them that are `bytes` long, their NULs included.
+    pub(crate) fn with_room(count: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(count) }
     }
 
     /// Copies one more.

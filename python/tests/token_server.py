@@ -127,7 +127,7 @@ async def drive(client: Client) -> None:
     assert (await client.visit(fresh))["scope"] == "chat.read chat.history"
 
 
-SLUGS = ["replayed", "group_required", "audience_mismatch", "client_authentication_failed"]
+SLUGS = ["replayed", "group_required", "audience_mismatch", "client_secret_wrong"]
 
 
 async def drive_all(origin: str) -> None:
