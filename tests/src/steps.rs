@@ -56,9 +56,9 @@ pub fn all() -> io::Result<Vec<Value>> {
     Ok(list.steps)
 }
 
-/// The cases of these names.
-fn earlier<'c, C>(names: &[String], named: &BTreeMap<&str, &'c C>) -> io::Result<Vec<&'c C>> {
-    names.iter().map(|name| named.get(&**name).copied().ok_or_else(|| missing(name))).collect()
+/// The cases of these names, out of all.
+fn earlier<'c, C>(names: &[String], all: &BTreeMap<&str, &'c C>) -> io::Result<Vec<&'c C>> {
+    names.iter().map(|name| all.get(&**name).copied().ok_or_else(|| missing(name))).collect()
 }
 
 fn missing(name: &str) -> io::Error {
