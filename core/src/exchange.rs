@@ -22,9 +22,10 @@ use crate::limiter::Limiter;
 use crate::mint::Unsigned;
 use crate::nonce::Nonces;
 use crate::policy::Policy;
+use crate::policy_changes;
 use crate::possession::Possession;
 use crate::reason::{Reason, Refusal};
-use crate::record::{Event, Receipt, Record};
+use crate::record::{Event, Note, Receipt, Record};
 use crate::replay::{Claim, Claimed, Memory, MemoryReplay, Purpose, ReplayKey, ReplayStats, ReplayStore};
 use crate::revoked::Revocation;
 use crate::snapshot::{Loaded, Snapshot};
@@ -316,7 +317,7 @@ impl Builder {
             let what = "the single-use store does not take what was spent before; give it more room (`replay.max_bytes`)";
             return Err(Error::new(self.config.file, None, "replay", what));
         }
-        Ok(Exchange {
+        let engine = Exchange {
             state: Snapshot::new(State::new(self.config, self.record, None)?),
             replay,
             documents: self.documents,
@@ -329,7 +330,12 @@ impl Builder {
             limiter: Limiter::new(),
             nonces: Nonces::new()?,
             counted: Counted::default(),
-        })
+        };
+        let state = engine.load();
+        engine.note_policy(&state, None, &state.policy);
+        engine.note(&state, &Note::Directory { before: None, people: state.directory.len() });
+        drop(state);
+        Ok(engine)
     }
 }
 
@@ -575,6 +581,7 @@ impl Exchange {
     /// Replaces the keys of one IdP. Keys that cannot be used are left out; see [`KeySet::problems`].
     pub fn put_jwks(&self, issuer: &str, jwks: &[u8]) -> Result<(), Error> {
         let refused = |why: String| Error::new(issuer, None, "", why);
+        let mut usable = 0;
         self.state.update(|state| {
             let trusted =
                 state.keyring.trusted(issuer).ok_or_else(|| refused("is not a configured IdP".to_owned()))?;
@@ -583,44 +590,57 @@ impl Exchange {
             if keys.is_empty() {
                 return Err(refused("the key set has no key that can be used".to_owned()));
             }
+            usable = keys.len();
             let keyring = state
                 .keyring
                 .with_keys(issuer, keys)
                 .ok_or_else(|| refused("is not a configured IdP".to_owned()))?;
             Ok(State { keyring, ..state.next() })
-        })
+        })?;
+        self.note(&self.load(), &Note::Keys { issuer, usable });
+        Ok(())
     }
 
     /// Replaces the directory.
     pub fn put_directory(&self, directory: Directory) {
         let directory = Arc::new(directory);
-        self.change(|state| State { directory, ..state.next() });
+        let (people, mut before) = (directory.len(), 0);
+        self.change(|state| {
+            before = state.directory.len();
+            State { directory, ..state.next() }
+        });
+        self.note(&self.load(), &Note::Directory { before: Some(before), people });
     }
 
     /// Replaces the policy by what `text` says, in the form of `policy.toml`. A text with a fault changes nothing.
     pub fn put_policy(&self, file: &str, text: &str) -> Result<(), Error> {
+        let mut replaced = None;
         self.state.update(|state| {
             let idps: Vec<_> = state.keyring.idps().collect();
             let clients: Vec<_> = state.clients.all().collect();
             let connectors = config::parse_policy(file, text, &idps, &clients)?;
             let warnings = config::policy_warnings(&state.server.file, state.keyring.idps(), &connectors);
-            Ok(State {
-                policy: Arc::new(Policy::compile(file, text.as_bytes(), &connectors, warnings)),
-                ..state.next()
-            })
-        })
+            let policy = Arc::new(Policy::compile(file, text.as_bytes(), &connectors, warnings));
+            replaced = Some((Arc::clone(&state.policy), Arc::clone(&policy)));
+            Ok(State { policy, ..state.next() })
+        })?;
+        if let Some((before, after)) = replaced {
+            self.note_policy(&self.load(), Some(&before), &after);
+        }
+        Ok(())
     }
 
     /// Replaces everything that the configuration names but the single-use store. What the configuration leaves to the
     /// host stays: keys that were put for an IdP, a directory or a policy that was put, and revocations; so do a
     /// signing key that is `"ephemeral"` before and after, and the record: another `audit` counts from the next start on.
     pub fn reload(&self, config: Config) -> Result<(), Error> {
+        let mut replaced = None;
         self.state.update(|state| {
             let (keeps_directory, keeps_policy) = (config.directory.is_none(), !config.names_policy);
             let server = &state.server;
             let record = server.keeps_record.then(|| Arc::clone(&server.record));
             let next = State::new(config, record, Some(server))?;
-            Ok(State {
+            let next = State {
                 generation: state.generation.wrapping_add(1),
                 reading: state.reading.wrapping_add(1),
                 revoked: Arc::clone(&state.revoked),
@@ -629,8 +649,30 @@ impl Exchange {
                 server: next.server,
                 clients: next.clients,
                 policy: if keeps_policy { Arc::clone(&state.policy) } else { next.policy },
-            })
-        })
+            };
+            replaced = Some((Arc::clone(&state.policy), state.directory.len()));
+            Ok(next)
+        })?;
+        if let Some((before, people)) = replaced {
+            let state = self.load();
+            self.note_policy(&state, Some(&before), &state.policy);
+            self.note(&state, &Note::Directory { before: Some(people), people: state.directory.len() });
+        }
+        Ok(())
+    }
+
+    /// Records what happened beside exchanges. By the latest time that was seen: no host is asked for its clock here.
+    pub(crate) fn note(&self, state: &State, note: &Note<'_>) {
+        state.server.record.note(self.peek(0), note);
+    }
+
+    fn note_policy(&self, state: &State, before: Option<&Policy>, after: &Policy) {
+        let changes = policy_changes::changes(before, after);
+        let before = before.map(Policy::digest);
+        if before != Some(after.digest()) {
+            let (file, digest) = (after.file(), after.digest());
+            self.note(state, &Note::Policy { file, before, digest, changes: &changes });
+        }
     }
 
     /// Revokes as of now: tokens issued until now end at the next [`verify`](Self::verify), and new exchanges are
@@ -641,11 +683,13 @@ impl Exchange {
             revoked: Arc::new(state.revoked.expired_dropped(now).with(revocation, now)),
             ..state.next()
         });
+        self.note(&self.load(), &Note::Revocation { of: revocation, lifted: false });
     }
 
     /// Lets new exchanges through again. Tokens that were revoked stay revoked.
     pub fn lift(&self, revocation: &Revocation<'_>) {
         self.change(|state| State { revoked: Arc::new(state.revoked.lifted(revocation)), ..state.next() });
+        self.note(&self.load(), &Note::Revocation { of: revocation, lifted: true });
     }
 
     /// The JWK set of our public keys, as JSON (RFC 7517 section 5).

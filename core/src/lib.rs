@@ -116,6 +116,7 @@ mod nonce;
 mod own_keys;
 mod plain_json;
 mod policy;
+mod policy_changes;
 mod possession;
 mod reason;
 mod record;
@@ -148,7 +149,9 @@ pub use jwk::KeyProblem;
 pub use jwks::{KeySet, KeySetProblem};
 pub use key::{SigningKey, VerifyingKey};
 pub use reason::{Check, OAuthError, Reason, Refusal};
-pub use record::{Event, NoRecord, Receipt, Record, RecordUnavailable};
+pub use record::{
+    ConnectorChange, ConnectorSummary, Event, NoRecord, Note, Receipt, Record, RecordUnavailable,
+};
 pub use replay::{Claim, Claimed, MemoryReplay, Purpose, ReplayKey, ReplayStats, ReplayStore};
 pub use resource_request::ResourceRequest;
 pub use revoked::Revocation;

@@ -157,6 +157,11 @@ impl Policy {
         &self.digest
     }
 
+    /// Every connector, in the order of the text.
+    pub(crate) fn connectors(&self) -> &[Connector] {
+        &self.connectors
+    }
+
     /// The name of the file that the rules' lines count in.
     pub(crate) fn file(&self) -> &str {
         &self.file

@@ -3,7 +3,9 @@
 //! Every exchange, accepted or refused, is offered to the record before anything leaves. A record that cannot take it
 //! makes the answer `temporarily_unavailable`; the jti is then spent and nothing is issued.
 
-use crate::reason::Refusal;
+use crate::config::State;
+use crate::reason::{Reason, Refusal};
+use crate::revoked::Revocation;
 
 /// One exchange, in borrowed fields. No assertion and no token is ever among them.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +55,75 @@ pub struct Event<'a> {
     pub token_expires_at: i64,
 }
 
+/// What happened beside exchanges.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Note<'a> {
+    /// Another policy, or the first.
+    Policy {
+        /// The file that its lines count in.
+        file: &'a str,
+        /// The SHA-256 of the text before, in hexadecimal; `None`: this one is the first.
+        before: Option<&'a str>,
+        /// The SHA-256 of its text.
+        digest: &'a str,
+        /// What it changes; of the first, every connector.
+        changes: &'a [ConnectorChange],
+    },
+    /// Another directory, or the first.
+    Directory {
+        /// People in the one before; `None`: this one is the first.
+        before: Option<usize>,
+        /// People in it.
+        people: usize,
+    },
+    /// Other keys for an IdP.
+    Keys {
+        /// The IdP.
+        issuer: &'a str,
+        /// How many can be used.
+        usable: usize,
+    },
+    /// Something was revoked, or let through again.
+    Revocation {
+        /// What.
+        of: &'a Revocation<'a>,
+        /// It was lifted.
+        lifted: bool,
+    },
+    /// An access token was refused at a resource. Anybody can present one.
+    VerifyRefused {
+        /// Why.
+        reason: Reason,
+        /// The resource that it was presented for.
+        resource: &'a str,
+    },
+}
+
+/// What a policy changes of one connector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectorChange {
+    /// Its name on the checklist.
+    pub id: String,
+    /// As it was; `None`: it was not there.
+    pub before: Option<ConnectorSummary>,
+    /// As it is; `None`: it is gone.
+    pub after: Option<ConnectorSummary>,
+}
+
+/// Who gets what by one connector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectorSummary {
+    /// Whether it is on.
+    pub state: State,
+    /// Its scopes.
+    pub scopes: Vec<String>,
+    /// Its grants, each as a line of text.
+    pub grants: Vec<String>,
+}
+
 /// The record could not take an event, or could not keep it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordUnavailable;
@@ -68,6 +139,12 @@ pub trait Record: Send + Sync {
 
     /// Returns when the event is as durable as this record promises.
     fn wait(&self, receipt: Receipt) -> Result<(), RecordUnavailable>;
+
+    /// Takes what happened beside exchanges, at `at` in seconds since 1970. It has happened whether it can be taken or not:
+    /// nobody waits, and nothing is undone. Does nothing by default.
+    fn note(&self, at: i64, note: &Note<'_>) {
+        let _ = (at, note);
+    }
 }
 
 /// Keeps nothing. For tests, benchmarks, and hosts that take their own notes from the answers.

@@ -10,6 +10,7 @@ use crate::access_token::VerifiedToken;
 use crate::dpop;
 use crate::exchange::Exchange;
 use crate::reason::{Reason, Refusal};
+use crate::record::Note;
 use crate::replay::Memory;
 use crate::state::State;
 
@@ -60,8 +61,11 @@ impl Exchange {
     /// A proof costs the parsing of its key and one verification, each time. A refusal says by its
     /// [`http_status`](Refusal::http_status) and [`Challenge::of`](crate::Challenge::of) what to answer.
     pub fn verify_request(&self, request: &ResourceRequest<'_>) -> Result<VerifiedToken, Refusal> {
-        let verified = self.verify_at(request, &self.load(), self.now());
-        verified.map_err(|reason| Refusal::from(reason).at_resource())
+        let (state, now) = (self.load(), self.now());
+        self.verify_at(request, &state, now).map_err(|reason| {
+            self.note(&state, &Note::VerifyRefused { reason, resource: request.resource });
+            Refusal::from(reason).at_resource()
+        })
     }
 
     fn verify_at(

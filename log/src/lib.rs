@@ -20,6 +20,7 @@ mod host;
 mod line;
 mod log;
 mod note;
+mod note_line;
 mod proof;
 mod queue;
 mod read;

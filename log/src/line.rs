@@ -13,6 +13,8 @@ use crate::crypto::MacKey;
 const LONGEST: usize = 512;
 /// Bytes of a list of scopes that are kept.
 const LONGEST_SCOPE: usize = 1024;
+/// Bytes of a list, beyond which no name is added to it.
+const LONGEST_LIST: usize = 8 << 10;
 /// Bytes of a group's name that are kept.
 const LONGEST_GROUP: usize = 256;
 
@@ -99,16 +101,21 @@ impl<'b> Line<'b> {
 
     fn string(&mut self, name: &'static str, text: &str, longest: usize) {
         let kept = beginning(text, longest);
-        if kept.len() < text.len()
-            && self.cut.names.get(..self.cut.count).is_none_or(|cut| !cut.contains(&name))
+        if kept.len() < text.len() {
+            self.note_cut(name);
+        }
+        self.out.push(b'"');
+        escape(kept, self.out);
+        self.out.push(b'"');
+    }
+
+    fn note_cut(&mut self, name: &'static str) {
+        if self.cut.names.get(..self.cut.count).is_none_or(|cut| !cut.contains(&name))
             && let Some(free) = self.cut.names.get_mut(self.cut.count)
         {
             *free = name;
             self.cut.count += 1;
         }
-        self.out.push(b'"');
-        escape(kept, self.out);
-        self.out.push(b'"');
     }
 
     /// A member that is an integer.
@@ -125,15 +132,19 @@ impl<'b> Line<'b> {
         }
     }
 
-    /// A member that is an array of names, left out where there is none.
+    /// A member that is an array of names, left out where there is none. A list is cut where it is long.
     pub(crate) fn names<'a>(&mut self, name: &'static str, names: impl IntoIterator<Item = &'a str>) {
         let mut names = names.into_iter().peekable();
         if names.peek().is_none() {
             return;
         }
         self.name(name);
-        let mut before = b'[';
+        let (mut before, start) = (b'[', self.out.len());
         for each in names {
+            if self.out.len() - start > LONGEST_LIST {
+                self.note_cut(name);
+                break;
+            }
             self.out.push(before);
             self.string(name, each, LONGEST_GROUP);
             before = b',';

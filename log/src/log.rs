@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use idjag::{Durability, Event, Receipt, Record, RecordUnavailable, SubjectForm};
+use idjag::{Durability, Event, Note, Receipt, Record, RecordUnavailable, SubjectForm};
 
 use crate::error::Error;
 use crate::folder::{Folder, Held, own_verifier};
 use crate::line::{self, Subjects};
+use crate::note_line;
 use crate::queue::Queue;
 use crate::recover::{Recovered, recover};
 use crate::sampler::Sampler;
@@ -192,6 +193,15 @@ impl Record for Log {
             line::exchange(&mut buffer, event, &self.subjects);
             self.queue.push(&buffer)
         })
+    }
+
+    fn note(&self, at: i64, note: &Note<'_>) {
+        if let Note::VerifyRefused { reason, .. } = note
+            && !self.sampler.admits(*reason, Instant::now())
+        {
+            return;
+        }
+        note_line::lines(note, at, &self.subjects, |rest| self.queue.push_own(rest));
     }
 
     fn wait(&self, receipt: Receipt) -> Result<(), RecordUnavailable> {

@@ -94,6 +94,12 @@ impl Queue {
         self.push_if(&rest, |_| true)
     }
 
+    /// Queues a line that is taken also while the disk fails, to be written afterwards. One for which there is no room is
+    /// lost.
+    pub(crate) fn push_own(&self, rest: &[u8]) {
+        let _ = self.push_if(rest, |_| true);
+    }
+
     fn push_if(
         &self,
         rest: &[u8],

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use idjag::{Durability, Event, Reason, Record};
-use idjag_log::{Checked, Log, Options, check_proof, own_verifier, prove, verify};
+use idjag::{Algorithm, Config, Durability, Event, Exchange, Reason, Record, Revocation, SigningKey};
+use idjag_log::{Checked, Log, Options, check_proof, open, own_verifier, prove, verify};
 use serde_json::Value;
 
 /// A folder that is gone when the test ends.
@@ -110,6 +110,64 @@ fn every_event_is_a_line_and_every_line_is_under_a_checkpoint_at_the_end() {
     assert_eq!((checked.first, checked.lines, checked.covered), (0, 6, 6));
     assert_eq!(checked.origin, "auth.chat.example/audit/0");
     assert!(checked.findings.is_empty());
+}
+
+/// The engine itself: what changes is a line, before what it decides.
+#[test]
+fn what_decides_is_on_record_when_it_changes() {
+    const POLICY: &str = "[[connectors]]\nid = 'chat'\nresource = 'https://mcp.chat.example/'\nscopes = ['read', 'write']\n\
+        state = 'enabled'\nowner = 'o'\nreview_by = 2099-01-01\n\
+        grants = [{ groups = ['eng'], scopes = ['read'] }]\n";
+    let key = SigningKey::generate(Algorithm::EdDSA).unwrap();
+    let jwks = format!("{{\"keys\":[{}]}}", key.public_jwk().unwrap());
+    let config = "issuer = 'https://auth.chat.example/'\ntokens.keys = 'ephemeral'\npolicy = 'policy.toml'\n\
+        audit = { path = 'audit' }\n[[idps]]\nissuer = 'https://acme.idp.example'\njwks_file = 'jwks'\n\
+        [[clients]]\nid = 'agent'\nauth = 'none'\nconnectors = ['chat']\n";
+    let read =
+        &mut |path: &str| Ok(if path == "jwks" { jwks.clone() } else { POLICY.to_owned() }.into_bytes());
+    let config = Config::parse("idjag.toml", config, read).unwrap();
+    let scratch = Scratch::new();
+    let record = open(&config, &scratch.0, 0).unwrap().unwrap();
+    let engine = record.give(Exchange::builder(config)).build().unwrap();
+    assert!(engine.warnings().iter().all(|warning| !warning.contains("record")));
+    let changed = POLICY
+        .replace("scopes = ['read'] }", "scopes = ['read', 'write'] }")
+        .replace("'enabled'", "'suspended'");
+    engine.put_policy("policy.toml", POLICY).unwrap();
+    engine.put_policy("policy.toml", &changed).unwrap();
+    engine.put_jwks("https://acme.idp.example", jwks.as_bytes()).unwrap();
+    let ann = Revocation::Person { issuer: "https://acme.idp.example", tenant: None, subject: "ann" };
+    engine.revoke(&ann);
+    engine.lift(&ann);
+    assert!(engine.verify(b"no token", "https://mcp.chat.example/").is_err());
+    drop(engine);
+    let folder = scratch.0.join("audit");
+    let lines = lines(&folder);
+    let names: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        [
+            "log_opened",
+            "policy_loaded",
+            "connector_changed",
+            "directory_loaded",
+            "policy_loaded",
+            "connector_changed",
+            "keys_changed",
+            "revoked",
+            "lifted",
+            "verify",
+            "log_closed"
+        ]
+    );
+    let (first, second) = (&lines[2], &lines[5]);
+    assert_eq!((first.get("state_before"), &first["state"]), (None, &"enabled".into()));
+    assert_eq!([&second["state_before"], &second["state"]], ["enabled", "suspended"]);
+    assert_eq!(second["grants_before"], serde_json::json!(["eng of https://acme.idp.example: read"]));
+    assert_eq!(second["grants"], serde_json::json!(["eng of https://acme.idp.example: read write"]));
+    assert_eq!((&lines[4]["policy_before"], &second["policy"]), (&lines[1]["policy"], &lines[4]["policy"]));
+    assert_eq!((&lines[7]["sub"], &lines[9]["decision"]), (&"ann".into(), &"deny".into()));
+    assert_eq!(whole(&folder).lines, 11);
 }
 
 #[test]

@@ -50,6 +50,18 @@ pub enum State {
     Retired,
 }
 
+impl State {
+    /// The word for it in the policy.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Enabled => "enabled",
+            Self::Suspended => "suspended",
+            Self::Retired => "retired",
+        }
+    }
+}
+
 /// Some people, and the scopes that they get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grant {

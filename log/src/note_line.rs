@@ -1,0 +1,85 @@
+//! What happened beside exchanges, as lines.
+
+use idjag::{ConnectorChange, ConnectorSummary, Note, Revocation};
+
+use crate::line::{Line, Subjects};
+
+/// Writes the lines of `note` one after the other: `begin` begins a line with a code and the name of the event, and `done`
+/// takes each.
+pub(crate) fn lines(note: &Note<'_>, at: i64, subjects: &Subjects, mut done: impl FnMut(&[u8])) {
+    let mut out = Vec::new();
+    let mut write = |code, event, members: &dyn Fn(&mut Line<'_>)| {
+        let mut line = Line::new(&mut out, at, code, event);
+        members(&mut line);
+        line.end();
+        done(&out);
+    };
+    match note {
+        Note::Policy { file, before, digest, changes } => {
+            write("IJ310I", "policy_loaded", &|line| {
+                line.text("file", file);
+                line.text("policy_before", before.unwrap_or_default());
+                line.text("policy", digest);
+                line.number("connectors_changed", i64::try_from(changes.len()).unwrap_or(i64::MAX));
+            });
+            // A line each: a policy may have a thousand of them.
+            for change in *changes {
+                write("IJ311I", "connector_changed", &|line| connector(line, change, digest));
+            }
+        }
+        Note::Directory { before, people } => write("IJ320I", "directory_loaded", &|line| {
+            let number = |people: usize| i64::try_from(people).unwrap_or(i64::MAX);
+            if let Some(before) = before {
+                line.number("people_before", number(*before));
+            }
+            line.number("people", number(*people));
+        }),
+        Note::Keys { issuer, usable } => write("IJ300I", "keys_changed", &|line| {
+            line.text("iss", issuer);
+            line.number("usable", i64::try_from(*usable).unwrap_or(i64::MAX));
+        }),
+        Note::Revocation { of, lifted } => {
+            let (code, event) = if *lifted { ("IJ201I", "lifted") } else { ("IJ200I", "revoked") };
+            write(code, event, &|line| revocation(line, of, subjects));
+        }
+        Note::VerifyRefused { reason, resource } => write("IJ110E", "verify", &|line| {
+            line.text("decision", "deny");
+            line.text("reason", reason.slug());
+            line.text("resource", resource);
+        }),
+        _ => {}
+    }
+}
+
+fn connector(line: &mut Line<'_>, change: &ConnectorChange, digest: &str) {
+    line.text("connector", &change.id);
+    line.text("policy", digest);
+    if let Some(ConnectorSummary { state, scopes, grants, .. }) = &change.before {
+        line.text("state_before", state.as_str());
+        line.names("scopes_before", scopes.iter().map(String::as_str));
+        line.names("grants_before", grants.iter().map(String::as_str));
+    }
+    if let Some(ConnectorSummary { state, scopes, grants, .. }) = &change.after {
+        line.text("state", state.as_str());
+        line.names("scopes", scopes.iter().map(String::as_str));
+        line.names("grants", grants.iter().map(String::as_str));
+    }
+}
+
+fn revocation(line: &mut Line<'_>, of: &Revocation<'_>, subjects: &Subjects) {
+    match of {
+        Revocation::Token { jti, expires_at } => {
+            line.text("token_jti", jti);
+            line.number("token_exp", *expires_at);
+        }
+        Revocation::Person { issuer, tenant, subject } => {
+            line.text("iss", issuer);
+            line.text("tenant", tenant.unwrap_or_default());
+            line.subject(subjects, issuer, *tenant, subject);
+        }
+        Revocation::Client(client_id) => line.text("client_id", client_id),
+        Revocation::Connector(connector) => line.text("connector", connector),
+        Revocation::Issuer(issuer) => line.text("iss", issuer),
+        _ => {}
+    }
+}
