@@ -30,6 +30,9 @@ DENY := $(TOOLS)/bin/cargo-deny
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 PINNED := python/requirements-dev.txt
+# Links a wheel against an old glibc: for `make wheel PORTABLE=1` only, since it is 100 MB.
+ZIG := ziglang==0.17.1
+ON_OLD_GLIBC = --zig --compatibility manylinux2014 --target-dir target/portable
 # What its tests need from npm. Node itself is among it.
 NODE := python/tests/node
 
@@ -94,13 +97,15 @@ $(VENV)/pinned: $(PINNED)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(PINNED)
 	@cp $(PINNED) $@
 
-wheel: need-rust $(VENV)/pinned ## a wheel in target/wheels, tried in an environment that has nothing else
+wheel: need-rust $(VENV)/pinned ## a wheel in target/wheels, tried where nothing else is; PORTABLE=1: for glibc from 2.17 on
 	@rm -rf target/wheels target/wheel-venv
-	$(VENV)/bin/maturin build --quiet --release --locked --manifest-path python/Cargo.toml --out target/wheels
+	[ -z "$(PORTABLE)" ] || $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(ZIG)
+	PATH="$(VENV)/bin:$$PATH" maturin build --quiet --release --locked --manifest-path python/Cargo.toml \
+	    --out target/wheels $(if $(PORTABLE),$(ON_OLD_GLIBC))
 	$(PYTHON) -m venv target/wheel-venv
 	target/wheel-venv/bin/python -m pip install --quiet --disable-pip-version-check --no-index target/wheels/*.whl
 	cd python && IDJAG_PYTHON=$(CURDIR)/target/wheel-venv/bin/python \
-	    $(VENV)/bin/python -m pytest -k the_example_of_the_readme tests/test_examples.py
+	    $(VENV)/bin/python -m pytest -k "the_example_of_the_readme or the_wheel" tests/test_examples.py
 	@ls target/wheels/*.whl
 
 test: need-rust ## every test; SKIP=ring leaves a part out

@@ -33,6 +33,29 @@ def test_the_example_of_the_readme(tmp_path: Path, page: str) -> None:
     assert ran.stdout == f"1001 of {ACME.issuer} may chat.read chat.history\n"
 
 
+@pytest.mark.skipif("IDJAG_PYTHON" not in os.environ, reason="`make wheel` runs this")
+def test_what_is_in_the_wheel() -> None:
+    script = """
+import importlib.metadata as metadata
+wheel = metadata.distribution("idjag")
+for path in wheel.files:
+    print(path)
+for licence in ("LICENSE-APACHE", "LICENSE-MIT"):
+    print(licence, len(wheel.read_text(f"licenses/{licence}")))
+print(*metadata.requires("idjag") or ())
+"""
+    said = subprocess.run([PYTHON, "-c", script], capture_output=True, text=True, check=True).stdout
+    for name in ("LICENSE-APACHE", "LICENSE-MIT"):
+        assert f"{name} {len((ROOT / name).read_text())}\n" in said
+    files = {line for line in said.splitlines() if line.startswith("idjag/") and "__pycache__" not in line}
+    stubs = {f"idjag/{path.name}" for path in (ROOT / "python" / "idjag").glob("*.py*")} - {
+        "idjag/__pycache__"
+    }
+    assert {file for file in files if "_core.abi3" not in file} == stubs
+    assert len(files) == len(stubs) + 1
+    assert all("extra ==" in line for line in said.splitlines() if ">=" in line), "it depends on nothing"
+
+
 @pytest.mark.skipif("IDJAG_PYTHON" in os.environ, reason="the wheel depends on nothing")
 def test_the_demonstration() -> None:
     ran = subprocess.run(
