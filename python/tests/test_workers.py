@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from company import ACME, CLIENT, configuration
-from conftest import ROOT
+from conftest import ROOT, VECTORS
 
 import idjag
 
@@ -134,6 +134,56 @@ def test_what_is_allowed_is_said(tmp_path: Path) -> None:
     assert any("every process accepts an assertion once" in warning for warning in exchange.warnings)
     assert another(path) == "made"
     assert in_a_child(lambda: works(idjag.Exchange(path))) == "True"
+
+
+def test_processes_that_share_a_memory_and_keys_are_welcome(tmp_path: Path) -> None:
+    shared = {"store": "file", "path": str(tmp_path / "replay"), "max_bytes": "1 MiB"}
+    path = written(tmp_path, **shared)
+    own = idjag.Exchange(path)
+    # Keys of its own are enough to refuse a second one.
+    refused = another(path)
+    assert "another process" in refused
+    assert "keys from a file" in refused
+    assert "memory" not in refused
+    del own
+    gc.collect()
+    config = json.loads(path.read_text())
+    config["tokens"]["keys"] = [str(VECTORS / "keys" / "token-ed25519.jwk")]
+    path.write_text(json.dumps(config))
+    assert in_a_child(lambda: works(idjag.Exchange(path))) == "True"
+    exchange = idjag.Exchange(path)
+    assert another(path) == "made"
+
+    # One assertion, and one token among all of them.
+    id_jag = ACME.id_jag(ISSUER, RESOURCE)
+
+    def take(exchange: idjag.Exchange) -> str:
+        try:
+            return exchange.exchange(id_jag, client_id=CLIENT).resource
+        except idjag.ExchangeDenied as refusal:
+            return refusal.slug
+
+    assert in_another(path, id_jag) == RESOURCE
+    assert take(exchange) == "replayed"
+    assert in_another(path, id_jag) == "replayed"
+    # A file that the parent still has open cannot be opened by its child, which is told so.
+    assert "open it in each process, after the fork" in in_a_child(lambda: idjag.Exchange(path))
+
+
+def in_another(path: Path, id_jag: str) -> str:
+    """What another process gives for an assertion."""
+    script = """
+import idjag, sys
+try:
+    print(idjag.Exchange(sys.argv[1]).exchange(sys.argv[2], client_id=sys.argv[3]).resource)
+except idjag.ExchangeDenied as refusal:
+    print(refusal.slug)
+"""
+    arguments = [sys.executable, "-c", script, str(path), id_jag, CLIENT]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "python")}
+    return subprocess.run(
+        arguments, capture_output=True, text=True, check=True, env=environment
+    ).stdout.strip()
 
 
 def test_a_file_that_cannot_be_written_is_locked_as_well(tmp_path: Path) -> None:
