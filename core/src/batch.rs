@@ -4,6 +4,7 @@
 //! one `sign_many`. Several threads take chunks in turn; claims are made in the order of the requests, so that of a
 //! `jti` that comes twice the lowest index wins.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,6 +16,7 @@ use crate::assertion::{Kind, Plausible, Presented, Slot};
 use crate::exchange::{Desk, Exchange, Issued, Pending, Request, accept_claim, claim_of, finish_many};
 use crate::grant::Grant;
 use crate::json::Parser;
+use crate::key_source::{KeyOwner, Sought};
 use crate::possession::Possession;
 use crate::reason::{Reason, Refusal};
 use crate::record::Event;
@@ -91,6 +93,27 @@ impl Exchange {
         turn: Turn<'_>,
         bench: &mut Bench,
     ) -> Vec<Result<Pending, Refusal>> {
+        let (turn, missing) = match self.attempt_chunk(requests, now, turn, bench, None) {
+            Ok(answers) => return answers,
+            Err(Missing { turn, issuers }) => (turn, issuers),
+        };
+        let owners: Vec<_> = missing.iter().cloned().map(KeyOwner::Idp).collect();
+        let sought = missing.into_iter().zip(self.seek_all(&owners)).collect();
+        // They are asked for once.
+        self.attempt_chunk(requests, now, turn, bench, Some(&sought))
+            .unwrap_or_else(|_| requests.iter().map(|_| Err(Reason::KeysUnavailable.into())).collect())
+    }
+
+    /// Exchanges a chunk; or, where keys are missing that can be fetched and were not `sought`, changes nothing and says of
+    /// which issuers.
+    fn attempt_chunk<'t>(
+        &self,
+        requests: &[Request<'_>],
+        now: i64,
+        turn: Turn<'t>,
+        bench: &mut Bench,
+        sought: Option<&BTreeMap<String, Sought>>,
+    ) -> Result<Vec<Result<Pending, Refusal>>, Missing<'t>> {
         // Other threads may have seen a later time meanwhile.
         let now = self.at_least(now);
         let state = self.load();
@@ -130,6 +153,21 @@ impl Exchange {
             })
             .collect();
 
+        if sought.is_none() && self.key_source.is_some() {
+            let missing: BTreeSet<String> = grants
+                .iter()
+                .zip(&events)
+                .filter(|(grant, event)| {
+                    let reason = grant.as_ref().err();
+                    reason.is_some_and(|reason| self.can_be_fetched(&state, *reason, event.issuer))
+                })
+                .map(|(_, event)| event.issuer.to_owned())
+                .collect();
+            if !missing.is_empty() {
+                return Err(Missing { turn, issuers: missing });
+            }
+        }
+
         let claims: Vec<_> =
             grants.iter().flatten().map(|grant| claim_of(grant, rules.limits.leeway_s)).collect();
         let mut claimed = vec![Claimed::Unavailable; claims.len()];
@@ -148,13 +186,20 @@ impl Exchange {
                     event.spent_until = claim.expires_at;
                     state.compose(&grant, &claim.key, &event, desk)
                 });
-                composed.map_err(|reason| state.record_refusal(reason, &event))
+                let sought = sought.and_then(|sought| sought.get(event.issuer)).copied();
+                composed.map_err(|reason| state.record_refusal_after(reason, &event, sought))
             })
             .collect();
         let granted = decided.iter().flatten().count();
         self.count(granted, decided.len() - granted);
-        decided
+        Ok(decided)
     }
+}
+
+/// Of a chunk that was not exchanged: the issuers whose keys are to be asked for, and its turn, which was not used.
+struct Missing<'t> {
+    turn: Turn<'t>,
+    issuers: BTreeSet<String>,
 }
 
 /// Who may claim: chunk after chunk, in order.

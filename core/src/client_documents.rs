@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{Documented, DocumentedMethod, Keys, asymmetric_algorithms};
+use crate::config::{Documented, DocumentedMethod, asymmetric_algorithms};
 use crate::json::{Document, Memory, Object, Parser, Value};
 use crate::json_writer::JsonWriter;
 use crate::jwks::KeySet;
@@ -51,7 +51,7 @@ pub trait ClientDocuments: Send + Sync {
 pub(crate) struct ClientDocument {
     pub(crate) method: DocumentedMethod,
     /// With `private_key_jwt`.
-    pub(crate) keys: Option<Keys>,
+    pub(crate) keys: Option<KeySet>,
 }
 
 impl ClientDocument {
@@ -92,10 +92,9 @@ enum Source {
     Uri(String),
 }
 
-fn key_set(text: &[u8]) -> Result<Keys, Reason> {
+fn key_set(text: &[u8]) -> Result<KeySet, Reason> {
     let algorithms: Vec<_> = asymmetric_algorithms().collect();
-    let set = KeySet::parse(text, &algorithms).map_err(|_| Reason::ClientDocumentInvalid)?;
-    if set.is_empty() { Err(Reason::ClientDocumentInvalid) } else { Ok(Keys::Static(Arc::new(set))) }
+    KeySet::parse_usable(text, &algorithms).map_err(|_| Reason::ClientDocumentInvalid)
 }
 
 fn read(

@@ -28,6 +28,8 @@ pub enum KeySetProblem {
     DuplicateMember,
     /// `keys` is missing or is not an array.
     NoKeys,
+    /// No key in it can be used, where one is needed.
+    NoUsableKey,
 }
 
 impl fmt::Display for KeySetProblem {
@@ -37,6 +39,7 @@ impl fmt::Display for KeySetProblem {
             Self::NotAnObject => "the key set is not a JSON object",
             Self::DuplicateMember => "a member of the key set stands twice",
             Self::NoKeys => "`keys` is missing or is not an array",
+            Self::NoUsableKey => "the key set has no key that can be used",
         })
     }
 }
@@ -108,6 +111,12 @@ impl KeySet {
             }
         }
         Ok(set)
+    }
+
+    /// The same for a set that is to replace another: one without a usable key is an error, too.
+    pub(crate) fn parse_usable(json: &[u8], allowed: &[Algorithm]) -> Result<Self, KeySetProblem> {
+        let set = Self::parse(json, allowed)?;
+        if set.is_empty() { Err(KeySetProblem::NoUsableKey) } else { Ok(set) }
     }
 
     /// How many keys can be used.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::config::{Idp, Keys};
-use crate::jwks::KeySet;
+use crate::jwks::{KeySet, KeySetProblem};
+use crate::key_source::{KeyOwner, WantedKeys};
 
 /// Every trusted IdP, by `iss`.
 #[derive(Clone)]
@@ -16,6 +17,7 @@ pub(crate) struct Keyring {
     by_issuer: Arc<HashMap<String, usize>>,
     /// As many as there are IdPs, in the same order.
     keys: Vec<Option<Arc<KeySet>>>,
+    fetches_any: bool,
 }
 
 /// One trusted IdP.
@@ -36,7 +38,8 @@ impl Keyring {
             })
             .collect();
         let by_issuer = idps.iter().enumerate().map(|(at, idp)| (idp.issuer.clone(), at)).collect();
-        Self { idps: Arc::new(idps), by_issuer: Arc::new(by_issuer), keys }
+        let fetches_any = idps.iter().any(|idp| idp.keys.are_fetched());
+        Self { idps: Arc::new(idps), by_issuer: Arc::new(by_issuer), keys, fetches_any }
     }
 
     /// The IdP whose issuer identifier is exactly `issuer`.
@@ -58,7 +61,7 @@ impl Keyring {
     /// The same, with the keys that `before` had for those whose keys are still to come from the same place.
     pub(crate) fn with_keys_of(mut self, before: &Self) -> Self {
         for (idp, keys) in self.idps.iter().zip(&mut self.keys) {
-            let Keys::Fetched { uri } = &idp.keys else {
+            let Keys::Fetched { uri, .. } = &idp.keys else {
                 continue;
             };
             let earlier = before
@@ -66,7 +69,7 @@ impl Keyring {
                 .get(&idp.issuer)
                 .and_then(|at| before.idps.get(*at).zip(before.keys.get(*at)));
             if let Some((known, put)) = earlier
-                && matches!(&known.keys, Keys::Fetched { uri: same } if same == uri)
+                && matches!(&known.keys, Keys::Fetched { uri: same, .. } if same == uri)
                 && known.algorithms == idp.algorithms
             {
                 keys.clone_from(put);
@@ -75,10 +78,39 @@ impl Keyring {
         self
     }
 
-    /// The same with other keys for `issuer`; `None` when that issuer is not trusted.
-    pub(crate) fn with_keys(&self, issuer: &str, keys: KeySet) -> Option<Self> {
-        let mut changed = self.clone();
-        *changed.keys.get_mut(*self.by_issuer.get(issuer)?)? = Some(Arc::new(keys));
-        Some(changed)
+    /// Other keys for `issuer`, or none any more, and how many there are now; `None` when that issuer is not trusted. For a clone
+    /// that nobody sees yet.
+    pub(crate) fn set_keys(
+        &mut self,
+        issuer: &str,
+        jwks: Option<&[u8]>,
+    ) -> Option<Result<usize, KeySetProblem>> {
+        let at = *self.by_issuer.get(issuer)?;
+        let (idp, place) = (self.idps.get(at)?, self.keys.get_mut(at)?);
+        let keys = jwks.map(|jwks| KeySet::parse_usable(jwks, &idp.algorithms)).transpose();
+        Some(keys.map(|keys| {
+            *place = keys.map(Arc::new);
+            place.as_ref().map_or(0, |keys| keys.len())
+        }))
+    }
+
+    /// Whether the keys of any IdP are fetched while the server runs.
+    pub(crate) fn fetches_any(&self) -> bool {
+        self.fetches_any
+    }
+
+    /// Whether the keys of `issuer` are fetched while the server runs.
+    pub(crate) fn fetches(&self, issuer: &str) -> bool {
+        self.trusted(issuer).is_some_and(|trusted| trusted.idp.keys.are_fetched())
+    }
+
+    /// What is to be fetched, of the IdPs that are switched on.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = WantedKeys> {
+        self.idps.iter().filter(|idp| idp.enabled).filter_map(|idp| match &idp.keys {
+            Keys::Static(_) => None,
+            Keys::Fetched { uri, local } => {
+                Some(WantedKeys { owner: KeyOwner::Idp(idp.issuer.clone()), uri: uri.clone(), local: *local })
+            }
+        })
     }
 }

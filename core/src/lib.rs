@@ -108,6 +108,7 @@ mod jwk;
 mod jwks;
 mod jws;
 mod key;
+mod key_source;
 mod keyring;
 mod limiter;
 mod mark;
@@ -148,6 +149,7 @@ pub use identity_provider::{IdToken, IdentityProvider};
 pub use jwk::KeyProblem;
 pub use jwks::{KeySet, KeySetProblem};
 pub use key::{SigningKey, VerifyingKey};
+pub use key_source::{FetchSettings, KeyOwner, KeySource, Sought, WantedKeys};
 pub use reason::{Check, OAuthError, Reason, Refusal};
 pub use record::{
     ConnectorChange, ConnectorSummary, Event, NoRecord, Note, Receipt, Record, RecordUnavailable,

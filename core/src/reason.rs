@@ -551,7 +551,7 @@ impl fmt::Display for Reason {
 pub struct Refusal {
     reason: Reason,
     oauth_error: OAuthError,
-    /// Seconds until trying again helps, for [`OAuthError::TooManyRequests`].
+    /// Seconds until trying again may help, where that is so at all.
     wait_s: u32,
     at_resource: bool,
 }
@@ -561,9 +561,9 @@ impl Refusal {
         Self { reason, oauth_error, wait_s: 1, at_resource: false }
     }
 
-    /// The same, where it is known when trying again helps.
+    /// The same, where it is known when trying again helps; 0: it is not.
     pub(crate) const fn until(self, wait_s: u32) -> Self {
-        Self { wait_s, ..self }
+        Self { wait_s: if wait_s == 0 { 1 } else { wait_s }, ..self }
     }
 
     /// The same as the answer of a resource, which has other statuses for proofs of possession.
@@ -602,8 +602,7 @@ impl Refusal {
     /// Seconds for `Retry-After`, where trying again may help.
     pub const fn retry_after_s(self) -> Option<u32> {
         match self.oauth_error {
-            OAuthError::TemporarilyUnavailable => Some(1),
-            OAuthError::TooManyRequests => Some(self.wait_s),
+            OAuthError::TemporarilyUnavailable | OAuthError::TooManyRequests => Some(self.wait_s),
             _ => None,
         }
     }

@@ -109,7 +109,11 @@ const KEYS_OF_METHODS: [(&[&str], &[Method], &str); 4] = [
         &[Method::SecretBasic, Method::SecretPost],
         "client_secret_basic and client_secret_post",
     ),
-    (&["jwks", "jwks_file", "jwks_uri", "assertion_audience"], &[Method::PrivateKeyJwt], "private_key_jwt"),
+    (
+        &["jwks", "jwks_file", "jwks_uri", "local", "assertion_audience"],
+        &[Method::PrivateKeyJwt],
+        "private_key_jwt",
+    ),
     (&["certificate_sha256"], &[Method::SelfSignedTls], "self_signed_tls_client_auth"),
     (&["subject_dn", "san_dns"], &[Method::Tls], "tls_client_auth"),
 ];
@@ -132,6 +136,7 @@ impl Client {
                 "jwks",
                 "jwks_file",
                 "jwks_uri",
+                "local",
                 "assertion_audience",
                 "certificate_sha256",
                 "subject_dn",
@@ -193,6 +198,10 @@ impl Client {
         section.refuse(
             &["connectors", "idps"],
             "has no meaning here; `targets` say what a client may ask for",
+        )?;
+        section.refuse(
+            &["jwks_uri", "local"],
+            "an identity provider fetches nothing; write the keys down as `jwks` or `jwks_file`",
         )?;
         let auth = ClientAuth::read(section, inputs)?;
         if let (ClientAuth::None, Some(field)) = (&auth, section.optional("auth")) {

@@ -22,6 +22,8 @@ pub(crate) struct Documented {
     idps: AllOr,
     /// The ways of authentication that a document may name.
     pub(crate) methods: Vec<DocumentedMethod>,
+    /// Whether documents may be at private and loopback addresses.
+    pub(super) local: bool,
 }
 
 /// How such a client may prove itself. Nothing that is shared: there is nobody to share it with.
@@ -61,7 +63,7 @@ impl Documented {
         let Some(field) = root.optional("client_documents") else {
             return Ok(None);
         };
-        let section = field.section(&["origins", "connectors", "idps", "auth"])?;
+        let section = field.section(&["origins", "connectors", "idps", "auth", "local"])?;
         let origins =
             section.required("origins", "a list of https origins, as in `https://client.example`")?;
         let named_connectors = section.required("connectors", "a list of connector ids, or [\"*\"]")?;
@@ -78,10 +80,8 @@ impl Documented {
                 })?,
                 None => vec![DocumentedMethod::PrivateKeyJwt],
             },
+            local: super::keys::local(&section, "documents", inputs)?,
         };
-        inputs.warn(&origins.error(
-            "documents are fetched by what the host gives to `Builder::client_documents`; without it they are unavailable",
-        ));
         Ok(Some(documented))
     }
 
@@ -122,6 +122,7 @@ mod tests {
     #[test]
     fn a_url_is_at_an_origin_that_is_written_down_and_has_a_path() {
         let documented = Documented {
+            local: false,
             origins: vec!["https://a.example".to_owned(), "https://b.example:8443".to_owned()],
             connectors: AllOr::All,
             idps: AllOr::All,

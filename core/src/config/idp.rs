@@ -97,6 +97,7 @@ impl Idp {
                 "jwks_file",
                 "jwks_uri",
                 "discover",
+                "local",
                 "algorithms",
                 "groups",
                 "tenants",
@@ -160,9 +161,17 @@ impl Idp {
             inputs
                 .warn(&field.error(format!("an assertion of `{issuer}` may be used again until it expires")));
         }
+        let keys = Keys::read(section, &["jwks", "jwks_file", "jwks_uri", "discover"], &algorithms, inputs)?;
+        if let Some(field) = section.optional("discover")
+            && !issuer.starts_with("https://")
+        {
+            return Err(
+                field.error(format!("`{issuer}` is not https; metadata is fetched over nothing else"))
+            );
+        }
         Ok(Self {
             enabled: section.boolean("enabled", true)?,
-            keys: Keys::read(section, &["jwks", "jwks_file", "jwks_uri", "discover"], &algorithms, inputs)?,
+            keys,
             algorithms,
             groups: Groups::read(section, inputs)?,
             tenants: section.texts("tenants")?,

@@ -19,10 +19,17 @@ pub(crate) enum Keys {
     Fetched {
         /// Where they are; none: where the metadata of the issuer says.
         uri: Option<String>,
+        /// Whether they may be at a private or loopback address.
+        local: bool,
     },
 }
 
 impl Keys {
+    /// Whether they come from elsewhere while the server runs.
+    pub(crate) fn are_fetched(&self) -> bool {
+        matches!(self, Self::Fetched { .. })
+    }
+
     /// Reads the one key source of `section` out of `sources`. Keys that cannot be used become warnings; a set without
     /// any that can is an error.
     pub(super) fn read(
@@ -32,7 +39,9 @@ impl Keys {
         inputs: &mut Inputs<'_>,
     ) -> Result<Self, Error> {
         let (source, field) = section.exactly_one(sources)?;
-        let not_yet = "keys are not fetched yet; they are unavailable until a key set is put";
+        if sources.contains(&"jwks_uri") && source.starts_with("jwks") && source != "jwks_uri" {
+            section.refuse(&["local"], "is for keys that are fetched")?;
+        }
         match source {
             "jwks" => {
                 // Only the type is of interest here; the members of a JWK Set are those of RFC 7517.
@@ -48,18 +57,32 @@ impl Keys {
             }
             "jwks_uri" => {
                 let uri = uri::endpoint(&field)?;
-                inputs.warn(&field.error(not_yet));
-                Ok(Self::Fetched { uri: Some(uri) })
+                if !uri.starts_with("https://") {
+                    return Err(
+                        field.error(format!("`{uri}` is not https; keys are fetched over nothing else"))
+                    );
+                }
+                Ok(Self::Fetched { uri: Some(uri), local: local(section, "keys", inputs)? })
             }
             _ => {
                 if !field.boolean()? {
                     return Err(field.error("must be true or left out"));
                 }
-                inputs.warn(&field.error(not_yet));
-                Ok(Self::Fetched { uri: None })
+                Ok(Self::Fetched { uri: None, local: local(section, "keys", inputs)? })
             }
         }
     }
+}
+
+/// Whether `what` may come from private and loopback addresses.
+pub(super) fn local(section: &Section<'_>, what: &str, inputs: &mut Inputs<'_>) -> Result<bool, Error> {
+    let local = section.boolean("local", false)?;
+    if let Some(field) = section.optional("local")
+        && local
+    {
+        inputs.warn(&field.error(format!("{what} may come from private and loopback addresses")));
+    }
+    Ok(local)
 }
 
 fn key_set(

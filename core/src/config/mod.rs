@@ -46,6 +46,7 @@ pub use self::settings::{Audit, Durability, SubjectForm};
 use self::settings::{Dpop, Tokens};
 use crate::directory::Directory;
 use crate::error::Error;
+use crate::key_source::FetchSettings;
 
 /// A whole configuration, validated.
 #[derive(Debug)]
@@ -74,6 +75,7 @@ pub struct Config {
     /// Whether it names a policy, or has one in it; otherwise the host puts one.
     pub(crate) names_policy: bool,
     pub(crate) directory: Option<Directory>,
+    fetch: FetchSettings,
     warnings: Vec<String>,
     /// How many of them, the last, come of the policy and the IdPs together.
     of_policy: usize,
@@ -114,6 +116,7 @@ impl Config {
                 "idps",
                 "clients",
                 "client_documents",
+                "fetch",
             ],
         )?;
         let mut inputs = Inputs { read, warnings: Vec::new() };
@@ -143,6 +146,10 @@ impl Config {
             replay: Replay::read(&root, &issuer, &mut inputs)?,
             audit: Audit::read(&root)?,
             compat: Compat::read(&root, &mut inputs)?,
+            fetch: FetchSettings {
+                local_documents: documented.as_ref().is_some_and(|documented| documented.local),
+                ..settings::fetch(&root, &mut inputs)?
+            },
             directory: directory(&root, &idps, &mut inputs)?,
             issuer,
             limits,
@@ -224,6 +231,11 @@ impl Config {
             let what = "no record is kept: the program that loads this configuration gave the engine none";
             self.warnings.insert(0, Error::new(&self.file, None, "audit", what).to_string());
         }
+    }
+
+    /// How keys are to be fetched (`[fetch]`), for who fetches them.
+    pub fn fetch_settings(&self) -> &FetchSettings {
+        &self.fetch
     }
 
     /// The warnings that stay when another policy is put, and those that come of this one.

@@ -2,6 +2,8 @@
 //!
 //! Every section may be left out except `tokens`, which has the signing keys.
 
+use std::path::PathBuf;
+
 use zeroize::Zeroizing;
 
 use super::Inputs;
@@ -13,6 +15,7 @@ use crate::alg::Algorithm;
 use crate::error::Error;
 use crate::json::MAX_DEPTH;
 use crate::key::SigningKey;
+use crate::key_source::FetchSettings;
 use crate::reason::OAuthError;
 
 /// Where the endpoints are: absolute URLs.
@@ -81,6 +84,18 @@ impl Tokens {
             email: section.boolean("email", false)?,
         })
     }
+}
+
+/// Reads `fetch`.
+pub(super) fn fetch(root: &Section<'_>, inputs: &mut Inputs<'_>) -> Result<FetchSettings, Error> {
+    let section = root.section("fetch", &["max_stale_s", "cache", "ca_file"])?;
+    let default = FetchSettings::default();
+    Ok(FetchSettings {
+        max_stale_s: section.integer("max_stale_s", 0..=604_800, default.max_stale_s)?,
+        cache: section.text("cache")?.map(PathBuf::from),
+        authorities: section.optional("ca_file").map(|field| inputs.file(&field)).transpose()?,
+        local_documents: default.local_documents,
+    })
 }
 
 /// What `tokens.keys` may be.

@@ -5,8 +5,9 @@ use std::cell::RefCell;
 
 use super::client_auth::Door;
 use crate::assertion::{Kind, Presented, Slot};
-use crate::config::{AssertionAudience, Keys};
+use crate::config::AssertionAudience;
 use crate::json::Parser;
+use crate::jwks::{KeySet, NoKey};
 use crate::reason::Reason;
 use crate::replay::{Claim, Purpose, ReplayKey};
 
@@ -24,8 +25,16 @@ thread_local! {
     static DESK: RefCell<Desk> = RefCell::default();
 }
 
-/// Who must have signed: the client, its keys, and the audience that it writes.
-pub(super) type Signer<'k, C> = (C, &'k Keys, AssertionAudience);
+/// Who must have signed.
+pub(super) struct Signer<'k, C> {
+    pub(super) client: C,
+    /// Its keys, where they are to be had.
+    pub(super) keys: Option<&'k KeySet>,
+    /// What it is told for a key that the set lacks: there may be a newer set, or there is none.
+    pub(super) without_key: Reason,
+    /// The audience that it writes.
+    pub(super) audience: AssertionAudience,
+}
 
 /// The client that signed `jwt`, and the claim of its `jti`, which is to be made before anything else is.
 ///
@@ -56,7 +65,7 @@ fn verify_at<'k, C>(
     let claims = presented.claims();
 
     let subject = claims.subject().map_err(malformed)?;
-    let (client, keys, audience) = named(subject)?;
+    let Signer { client, keys, without_key, audience } = named(subject)?;
     if claims.issuer().map_err(malformed)? != subject {
         return Err(Reason::ClientAssertionMalformed);
     }
@@ -78,11 +87,12 @@ fn verify_at<'k, C>(
     {
         return Err(Reason::ClientAssertionTime);
     }
-    let Keys::Static(keys) = keys else {
-        return Err(Reason::ClientKeysUnavailable);
-    };
+    let keys = keys.ok_or(Reason::ClientKeysUnavailable)?;
     let header = presented.header();
-    let key = keys.select(header.kid, header.alg).map_err(|_| Reason::ClientAssertionSignature)?;
+    let key = keys.select(header.kid, header.alg).map_err(|why| match why {
+        NoKey::Unknown => without_key,
+        NoKey::Unsuitable | NoKey::Ambiguous => Reason::ClientAssertionSignature,
+    })?;
     if !presented.is_signed_by(key) {
         return Err(Reason::ClientAssertionSignature);
     }

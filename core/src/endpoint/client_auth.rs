@@ -10,15 +10,17 @@ use subtle::{Choice, ConstantTimeEq};
 
 use super::TokenRequest;
 use super::basic::{Basic, is_basic};
-use super::client_assertion;
+use super::client_assertion::{self, Signer};
 use super::form::Form;
 use super::limited::Tries;
+use super::response::Response;
 use crate::certificate::Certificate;
 use crate::client_documents::{ClientDocument, ClientDocuments};
 use crate::clients::Clients;
-use crate::config::{AssertionAudience, Client, ClientAuth, DocumentedMethod, Limits, Sha256, TlsName};
+use crate::config::{AssertionAudience, Client, ClientAuth, DocumentedMethod, Keys, Limits, Sha256, TlsName};
 use crate::crypto;
 use crate::exchange::Exchange;
+use crate::key_source::{KeyOwner, Sought};
 use crate::limiter::Limiter;
 use crate::reason::{OAuthError, Reason};
 use crate::replay::{Claim, Claimed, ReplayStore};
@@ -67,9 +69,23 @@ pub(super) struct Presented {
     client_id: RefCell<String>,
     basic: Cell<bool>,
     wait_s: Cell<u32>,
+    /// What came of asking for the client's keys, once they were asked for.
+    sought: Cell<Option<Sought>>,
+    /// Whether asking for them could change the answer.
+    lacks_keys: Cell<bool>,
 }
 
 impl Presented {
+    /// For a second attempt: the keys of the client were asked for.
+    fn after(sought: Sought) -> Self {
+        let presented = Self::default();
+        presented.sought.set(Some(sought));
+        if let Sought::Unavailable { retry_after_s } = sought {
+            presented.wait_s.set(retry_after_s);
+        }
+        presented
+    }
+
     /// Who the client says it is, for the record: the first 256 bytes of it, and empty where it did not say.
     pub(super) fn client_id(&self) -> String {
         beginning(&self.client_id.borrow(), MAX_RECORDED).to_owned()
@@ -78,6 +94,11 @@ impl Presented {
     /// Whether the answer to a refusal names the scheme (RFC 6749 section 5.2).
     pub(super) fn used_basic(&self) -> bool {
         self.basic.get()
+    }
+
+    /// Whether the client was not proven for want of keys that have not been asked for.
+    pub(super) fn lacks_keys(&self) -> bool {
+        self.lacks_keys.get() && self.sought.get().is_none()
     }
 
     /// Where the answer is that this was tried too often, the seconds until it may be tried again.
@@ -96,6 +117,7 @@ impl Presented {
     ) -> Result<&'s Client, Reason> {
         let tries = Tries { door, peer: request.peer, now };
         let proven = self.prove(&tries, form, authorization, request.client_certificate);
+        self.lacks_keys.set(proven.as_ref().is_err_and(|reason| *reason == Reason::ClientKeysUnavailable));
         proven.map_err(|reason| self.counted(&tries, reason))
     }
 
@@ -203,6 +225,15 @@ impl Presented {
         }
     }
 
+    /// What a client is told whose set lacks the key: where it is fetched, there may be a newer one.
+    fn without_key(&self, keys: &Keys) -> Reason {
+        match self.sought.get() {
+            Some(Sought::LookAgain) => Reason::ClientAssertionSignature,
+            _ if keys.are_fetched() => Reason::ClientKeysUnavailable,
+            _ => Reason::ClientAssertionSignature,
+        }
+    }
+
     /// `private_key_jwt`. What was verified is spent, whatever becomes of the request.
     fn by_assertion<'s>(
         &self,
@@ -219,7 +250,12 @@ impl Presented {
             self.may_try(tries)?;
             let client = door.clients.enabled(subject)?;
             match &client.auth {
-                ClientAuth::PrivateKeyJwt { keys, audience } => Ok((client, keys, *audience)),
+                ClientAuth::PrivateKeyJwt { keys, audience } => Ok(Signer {
+                    client,
+                    keys: door.clients.keys(client, keys),
+                    without_key: self.without_key(keys),
+                    audience: *audience,
+                }),
                 _ => Err(Reason::ClientAuthMethodMismatch),
             }
         })?;
@@ -276,7 +312,12 @@ impl Presented {
                 }
                 let ((), claim) = client_assertion::verify(&jwt, door, now, |subject| {
                     if subject == url {
-                        Ok(((), keys, AssertionAudience::Issuer))
+                        Ok(Signer {
+                            client: (),
+                            keys: Some(keys),
+                            without_key: Reason::ClientAssertionSignature,
+                            audience: AssertionAudience::Issuer,
+                        })
                     } else {
                         Err(Reason::ClientIdsDiffer)
                     }
@@ -285,6 +326,27 @@ impl Presented {
             }
             (DocumentedMethod::PrivateKeyJwt, ..) => Err(Reason::ClientAuthMissing),
         }
+    }
+}
+
+impl Exchange {
+    /// Answers by the present state. Where the client's keys were missing and can be fetched, asks for them and answers once
+    /// more; `answer` gives none where [`Presented::lacks_keys`] says so, and has spent and recorded nothing by then.
+    pub(super) fn answered(&self, answer: impl Fn(&State, &Presented) -> Option<Response>) -> Response {
+        let presented = if self.key_source.is_some() {
+            Presented::default()
+        } else {
+            Presented::after(Sought::LookAgain)
+        };
+        let answered = answer(&self.load(), &presented);
+        if let Some(response) = answered {
+            return response;
+        }
+        let sought = self.seek(KeyOwner::Client(presented.client_id.take()));
+        let state = self.load();
+        answer(&state, &Presented::after(sought)).unwrap_or_else(|| {
+            Response::error(state.refusal(Reason::ClientKeysUnavailable), &state.server.issuer, false)
+        })
     }
 }
 

@@ -1,7 +1,6 @@
 //! Introspection (RFC 7662): a resource asks what a token is worth at this moment.
 
 use super::TokenRequest;
-use super::client_auth::Presented;
 use super::response::Response;
 use crate::access_token::VerifiedToken;
 use crate::exchange::Exchange;
@@ -12,19 +11,22 @@ impl Exchange {
     /// `introspect_clients`, and as long as [`verify`](Self::verify) accepts it; otherwise the answer is
     /// `{"active":false}` and does not say why (RFC 7662 section 2.2).
     pub fn handle_introspection(&self, request: &TokenRequest<'_>) -> Response {
-        let (now, state, presented) = (self.now(), self.load(), Presented::default());
-        let (client, token) = match self.about_a_token(&state, request, now, &presented) {
-            Ok(asked) => asked,
-            Err(reason) => {
-                let refusal = state.refusal(reason).until(presented.wait_s());
-                return Response::error(refusal, &state.server.issuer, presented.used_basic());
-            }
-        };
-        let token = self.verify_for_any(token.as_bytes(), &state, now).ok().filter(|token| {
-            let serving = state.policy.serving(token.resource());
-            serving.is_some_and(|(connector, _)| connector.introspect_clients.contains(&client.id))
-        });
-        Response::ok(describe(token.as_ref(), &state.server.issuer))
+        let now = self.now();
+        self.answered(|state, presented| {
+            let (client, token) = match self.about_a_token(state, request, now, presented) {
+                Ok(asked) => asked,
+                Err(_) if presented.lacks_keys() => return None,
+                Err(reason) => {
+                    let refusal = state.refusal(reason).until(presented.wait_s());
+                    return Some(Response::error(refusal, &state.server.issuer, presented.used_basic()));
+                }
+            };
+            let token = self.verify_for_any(token.as_bytes(), state, now).ok().filter(|token| {
+                let serving = state.policy.serving(token.resource());
+                serving.is_some_and(|(connector, _)| connector.introspect_clients.contains(&client.id))
+            });
+            Some(Response::ok(describe(token.as_ref(), &state.server.issuer)))
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Revocation (RFC 7009): a client gives a token back.
 
 use super::TokenRequest;
-use super::client_auth::{Door, Presented};
+use super::client_auth::Door;
 use super::response::Response;
 use crate::exchange::Exchange;
 use crate::reason::Reason;
@@ -13,24 +13,29 @@ impl Exchange {
     ///
     /// Each revocation copies those that are in force: some nanoseconds for each.
     pub fn handle_revocation(&self, request: &TokenRequest<'_>) -> Response {
-        let (now, state, presented) = (self.now(), self.load(), Presented::default());
-        let asked = self.about_a_token(&state, request, now, &presented);
-        let asked = asked.map_err(|reason| state.refusal(reason).until(presented.wait_s()));
-        let revoked = asked.and_then(|(client, token)| {
-            let Ok(token) = self.verify_for_any(token.as_bytes(), &state, now) else {
-                return Ok(());
-            };
-            if token.client_id() != client.id {
-                let refusal = state.refusal(Reason::TokenOfAnotherClient);
-                return Err(Door::of(self, &state).tell_refused(&client.id, refusal, now));
+        let now = self.now();
+        self.answered(|state, presented| {
+            let asked = self.about_a_token(state, request, now, presented);
+            if asked.is_err() && presented.lacks_keys() {
+                return None;
             }
-            let expires_at = token.expires_at().saturating_add(state.server.limits.leeway_s);
-            self.revoke(&Revocation::Token { jti: token.jti(), expires_at });
-            Ok(())
-        });
-        match revoked {
-            Ok(()) => Response::empty(),
-            Err(refusal) => Response::error(refusal, &state.server.issuer, presented.used_basic()),
-        }
+            let asked = asked.map_err(|reason| state.refusal(reason).until(presented.wait_s()));
+            let revoked = asked.and_then(|(client, token)| {
+                let Ok(token) = self.verify_for_any(token.as_bytes(), state, now) else {
+                    return Ok(());
+                };
+                if token.client_id() != client.id {
+                    let refusal = state.refusal(Reason::TokenOfAnotherClient);
+                    return Err(Door::of(self, state).tell_refused(&client.id, refusal, now));
+                }
+                let expires_at = token.expires_at().saturating_add(state.server.limits.leeway_s);
+                self.revoke(&Revocation::Token { jti: token.jti(), expires_at });
+                Ok(())
+            });
+            Some(match revoked {
+                Ok(()) => Response::empty(),
+                Err(refusal) => Response::error(refusal, &state.server.issuer, presented.used_basic()),
+            })
+        })
     }
 }

@@ -44,23 +44,24 @@ impl Exchange {
     /// [`Exchange::exchange`].
     pub fn handle(&self, request: &TokenRequest<'_>) -> Response {
         let now = self.now();
-        let state = self.load();
-        let presented = Presented::default();
-        match self.hand_out(&state, request, now, &presented) {
-            Ok(Answer { issued, renews_nonce }) => {
-                let nonce = if renews_nonce { self.nonces.at(now) } else { None };
-                Response::token(&issued).with_nonce(nonce)
-            }
-            Err(Refused::Exchange(refusal)) => Response::error(refusal, &state.server.issuer, false),
-            Err(Refused::Request(reason)) => {
-                self.count(0, 1);
-                let asked = Request { client_id: &presented.client_id(), ..Request::default() };
-                let refusal =
-                    state.record_refusal(reason, &state.event(&asked, now)).until(presented.wait_s());
-                let nonce = if reason == Reason::DpopNonceRequired { self.nonces.at(now) } else { None };
-                Response::error(refusal, &state.server.issuer, presented.used_basic()).with_nonce(nonce)
-            }
-        }
+        self.answered(|state, presented| {
+            Some(match self.hand_out(state, request, now, presented) {
+                Ok(Answer { issued, renews_nonce }) => {
+                    let nonce = if renews_nonce { self.nonces.at(now) } else { None };
+                    Response::token(&issued).with_nonce(nonce)
+                }
+                Err(Refused::Exchange(refusal)) => Response::error(refusal, &state.server.issuer, false),
+                Err(Refused::Request(_)) if presented.lacks_keys() => return None,
+                Err(Refused::Request(reason)) => {
+                    self.count(0, 1);
+                    let asked = Request { client_id: &presented.client_id(), ..Request::default() };
+                    let refusal =
+                        state.record_refusal(reason, &state.event(&asked, now)).until(presented.wait_s());
+                    let nonce = if reason == Reason::DpopNonceRequired { self.nonces.at(now) } else { None };
+                    Response::error(refusal, &state.server.issuer, presented.used_basic()).with_nonce(nonce)
+                }
+            })
+        })
     }
 
     fn hand_out(
