@@ -2,8 +2,11 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use idjag::{Algorithm, Clock, Exchange, KeySet, MemoryReplay, Store, SystemClock};
+use idjag::{Algorithm, Clock, Exchange, KeyOwner, KeySet, MemoryReplay, Store, SystemClock};
+use idjag_fetch::{Freshness, Live, SourceState};
 
 use crate::Answer;
 use crate::files::{self, Source};
@@ -15,26 +18,40 @@ use crate::text::{self, BOLD, DIM, GREEN, YELLOW, complain, grouped, plural};
 ///
 /// Loads the configuration and everything that it names exactly as a server would. Prints the IdPs with their keys, the
 /// clients, each connector with its state, its owner, its date of review and its grants with file and line, the rate of
-/// exchanges that the single-use memory carries, what deserves a look, and the digest of the policy.
+/// exchanges that the single-use memory carries, what deserves a look, and the digest of the policy. Keys that are fetched
+/// are fetched now: it says of each IdP and client whether that can be reached, and how old its keys are.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
   idjag check
-  idjag check --config /etc/idjag/idjag.toml
+  idjag check --config /etc/idjag/idjag.toml --offline
 
-Exit status: 0 fine, 1 an enabled connector is overdue for review, 2 the configuration cannot be loaded.")]
+Exit status: 0 fine, 1 an enabled connector is overdue for review or keys cannot be fetched, 2 the configuration cannot be loaded.")]
 pub(crate) struct Args {
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = files::CONFIG)]
     config: PathBuf,
+    /// Fetch nothing: leave out whether IdPs can be reached
+    #[arg(long)]
+    offline: bool,
 }
+
+/// How long is waited for keys: longer than any fetch takes.
+const FETCH: Duration = Duration::from_secs(25);
 
 pub(crate) fn run(args: &Args) -> Result<Answer> {
     let source = Source::Disk(args.config.clone());
     let config = source.config()?;
     let overdue = config.overdue(SystemClock.now());
     let store = config.store().clone();
-    let exchange = Exchange::builder(config).replay(Box::new(MemoryReplay::new(0))).build()?;
+    let builder = Exchange::builder(config).replay(Box::new(MemoryReplay::new(0)));
+    let (exchange, sources) = if args.offline {
+        (Arc::new(builder.build()?), None)
+    } else {
+        let live = Live::start(builder, source.folder())?;
+        live.fetcher().settle(FETCH);
+        (Arc::clone(live.exchange()), Some(live.sources()))
+    };
     let outline = Outline::of(&source)?;
     let stats = exchange.stats();
 
@@ -42,11 +59,11 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
     print_server(&outline, stats.people, &mut out)?;
     writeln!(out, "\n{BOLD}IdPs{BOLD:#}")?;
     for idp in &outline.idps {
-        print_idp(idp, &source, &mut out)?;
+        print_idp(idp, &source, sources.as_deref(), &mut out)?;
     }
     writeln!(out, "\n{BOLD}clients{BOLD:#}")?;
     for client in &outline.clients {
-        print_client(client, &mut out)?;
+        print_client(client, sources.as_deref(), &mut out)?;
     }
     writeln!(out, "\n{BOLD}connectors{BOLD:#}")?;
     for connector in &outline.connectors {
@@ -68,7 +85,16 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
             overdue.join(", ")
         ));
     }
-    Ok(overdue.is_empty().into())
+    let missing: Vec<&str> = sources
+        .iter()
+        .flatten()
+        .filter(|state| state.freshness == Freshness::Absent)
+        .map(|state| state.owner.name())
+        .collect();
+    if !missing.is_empty() {
+        complain(&format!("keys are not to be had: {}; see above why", missing.join(", ")));
+    }
+    Ok((overdue.is_empty() && missing.is_empty()).into())
 }
 
 fn print_server(outline: &Outline, people: usize, out: &mut dyn Write) -> Result<()> {
@@ -87,7 +113,7 @@ fn print_server(outline: &Outline, people: usize, out: &mut dyn Write) -> Result
     Ok(writeln!(out, "{BOLD}directory{BOLD:#}   {}", text::people(people))?)
 }
 
-fn print_idp(idp: &Idp, source: &Source, out: &mut dyn Write) -> Result<()> {
+fn print_idp(idp: &Idp, source: &Source, fetched: Option<&[SourceState]>, out: &mut dyn Write) -> Result<()> {
     let algorithms: Vec<&str> = match &idp.algorithms {
         Some(names) => names.iter().map(String::as_str).collect(),
         None => vec!["RS256", "PS256", "ES256", "EdDSA"],
@@ -98,7 +124,12 @@ fn print_idp(idp: &Idp, source: &Source, out: &mut dyn Write) -> Result<()> {
         (false, _) => claim(idp),
     };
     writeln!(out, "  {}{}", idp.issuer, off(idp.enabled))?;
-    writeln!(out, "    keys: {}; algorithms: {}", keys(idp, &algorithms, source), algorithms.join(", "))?;
+    writeln!(
+        out,
+        "    keys: {}; algorithms: {}",
+        keys(idp, &algorithms, source, fetched),
+        algorithms.join(", ")
+    )?;
     writeln!(out, "    groups from {groups}")?;
     if !idp.tenants.is_empty() {
         writeln!(out, "    tenants: {}", idp.tenants.join(", "))?;
@@ -116,28 +147,52 @@ fn claim(idp: &Idp) -> String {
     }
 }
 
-fn keys(idp: &Idp, algorithms: &[&str], source: &Source) -> String {
-    let (set, place) = match (&idp.jwks, &idp.jwks_file, &idp.jwks_uri) {
-        (Some(set), _, _) => (Some(set.to_string().into_bytes()), "in the configuration"),
-        (_, Some(file), _) => (source.read(file).ok(), file.as_str()),
-        (_, _, Some(uri)) => return format!("at {uri}, not fetched here"),
-        _ => return "where the IdP's metadata says, not fetched here".to_owned(),
+fn keys(idp: &Idp, algorithms: &[&str], source: &Source, fetched: Option<&[SourceState]>) -> String {
+    let (set, place) = match (&idp.jwks, &idp.jwks_file) {
+        (Some(set), _) => (Some(set.to_string().into_bytes()), "in the configuration"),
+        (_, Some(file)) => (source.read(file).ok(), file.as_str()),
+        _ if !idp.enabled => return "fetched once it is switched on".to_owned(),
+        _ => {
+            let place = idp.jwks_uri.as_deref().unwrap_or("where the metadata of the issuer says");
+            return fetched_keys(&KeyOwner::Idp(idp.issuer.clone()), place, fetched);
+        }
     };
     let allowed: Vec<Algorithm> = algorithms.iter().copied().filter_map(Algorithm::from_name).collect();
     let usable = set.and_then(|set| KeySet::parse(&set, &allowed).ok()).map_or(0, |set| set.len());
     format!("{usable} in {}", place.strip_prefix("in ").unwrap_or(place))
 }
 
-fn print_client(client: &Client, out: &mut dyn Write) -> Result<()> {
+/// Whether keys could be fetched, and how old they are.
+fn fetched_keys(owner: &KeyOwner, place: &str, fetched: Option<&[SourceState]>) -> String {
+    let Some(fetched) = fetched else {
+        return format!("{place}, not asked (--offline)");
+    };
+    let Some(state) = fetched.iter().find(|state| state.owner == *owner) else {
+        return format!("{place}, not asked");
+    };
+    let place = state.uri.as_deref().unwrap_or(place);
+    let error = state.last_error.as_ref().map_or_else(String::new, |error| format!("; {error}"));
+    let kept = if state.is_kept { ", from the cache" } else { "" };
+    match state.age_s {
+        None => format!("{place}, {YELLOW}not to be had{YELLOW:#}{error}"),
+        Some(age) => {
+            let (age, next) = (grouped(age.unsigned_abs()), grouped(state.next_s.max(0).unsigned_abs()));
+            format!(
+                "{place}, {}{kept}, {age} s old, fetched again in {next} s{error}",
+                state.freshness.as_str()
+            )
+        }
+    }
+}
+
+fn print_client(client: &Client, fetched: Option<&[SourceState]>, out: &mut dyn Write) -> Result<()> {
     let connectors = client.connectors.join(", ");
     let connectors = if connectors == "*" { "all" } else { &connectors };
-    Ok(writeln!(
-        out,
-        "  {}{}\n    {}; connectors: {connectors}",
-        client.id,
-        off(client.enabled),
-        client.auth
-    )?)
+    writeln!(out, "  {}{}\n    {}; connectors: {connectors}", client.id, off(client.enabled), client.auth)?;
+    if let (true, Some(uri)) = (client.enabled, &client.jwks_uri) {
+        writeln!(out, "    keys: {}", fetched_keys(&KeyOwner::Client(client.id.clone()), uri, fetched))?;
+    }
+    Ok(())
 }
 
 fn off(enabled: bool) -> &'static str {

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write, stdin};
 use std::path::PathBuf;
 
 use idjag::Exchange;
+use idjag_fetch::Live;
 
 use crate::Answer;
 use crate::files::{self, Source};
@@ -23,6 +24,8 @@ use crate::text;
 /// Each answer is written before the next request is read. An ID-JAG that is older than the single-use memory is refused for
 /// as long as one may live, because it may have been used before; `replay.cold_start = "accept"` lets it through. The memory
 /// is as old as this process, unless `replay.store` names one that is shared. With --now it is this process's own.
+///
+/// Keys that the configuration wants fetched (`discover`, `jwks_uri`) are fetched; a request waits for them for two seconds.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -44,13 +47,14 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<Answer> {
     let source = Source::Disk(args.config.clone());
-    let exchange = match args.now {
+    let builder = match args.now {
         Some(now) => {
             text::note(&format!("a rehearsal: the clock stands at {now}, and no record is kept"));
-            source.rehearsal()?.clock(move || now).remembers_since(0).build()?
+            source.rehearsal()?.clock(move || now).remembers_since(0)
         }
-        None => source.builder(source.config()?)?.build()?,
+        None => source.builder(source.config()?)?,
     };
+    let exchange = Live::start(builder, source.folder())?;
     let out = &mut std::io::stdout().lock();
     let tally = match &args.requests {
         None => answer_all(&exchange, stdin().lock(), "standard input", out)?,

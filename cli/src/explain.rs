@@ -2,8 +2,10 @@
 
 use std::io::{Read, Write, stdin};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use idjag::{Clock, SystemClock};
+use idjag_fetch::Live;
 
 use crate::Answer;
 use crate::files::{self, Source};
@@ -48,9 +50,15 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// How long is waited for keys: longer than any fetch takes.
+const FETCH: Duration = Duration::from_secs(25);
+
 pub(crate) fn run(args: &Args) -> Result<Answer> {
     let request = request(args)?;
-    let exchange = Source::Disk(args.config.clone()).rehearsal()?.clock(|| 0).remembers_since(0).build()?;
+    let source = Source::Disk(args.config.clone());
+    let builder = source.rehearsal()?.clock(|| 0).remembers_since(0);
+    let exchange = Live::start(builder, source.folder())?;
+    exchange.fetcher().settle(FETCH);
     if let Some(now) = args.now {
         text::note(&format!("as of {now}, not as of now"));
     }

@@ -42,11 +42,16 @@ impl Source {
     /// The content of a file that the configuration names.
     pub(crate) fn read(&self, path: &str) -> std::result::Result<Vec<u8>, String> {
         match self {
-            Self::Disk(config) => {
-                let beside = config.parent().unwrap_or(Path::new(""));
-                fs::read(beside.join(path)).map_err(|error| error.to_string())
-            }
+            Self::Disk(_) => fs::read(self.folder().join(path)).map_err(|error| error.to_string()),
             Self::Memory(files) => files.read(path),
+        }
+    }
+
+    /// The folder that paths in the configuration are relative to.
+    pub(crate) fn folder(&self) -> &Path {
+        match self {
+            Self::Disk(config) => config.parent().unwrap_or(Path::new("")),
+            Self::Memory(_) => Path::new(""),
         }
     }
 
@@ -165,6 +170,21 @@ pub(crate) fn create(path: &Path, content: &[u8], secret: bool) -> Result<()> {
         };
         Problem::new(format!("cannot write `{}`: {error}{remedy}", path.display()))
     })
+}
+
+/// Replaces a file at once: whoever reads it meanwhile finds the old one whole or the new one whole. Who may read it stays
+/// as it is.
+pub(crate) fn replace_whole(path: &Path, content: &[u8]) -> Result<()> {
+    let failed = |error: io::Error| Problem::new(format!("cannot write `{}`: {error}", path.display()));
+    let mode = fs::metadata(path).map_err(failed)?.permissions();
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    write(&new, content, true, &mut options).map_err(failed)?;
+    fs::set_permissions(&new, mode).map_err(failed)?;
+    fs::rename(&new, path).map_err(failed)
 }
 
 /// Writes a file of secrets over what may be there. A new one is readable and writable by its owner alone.

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::Answer;
 use crate::files;
 use crate::problem::{Problem, Result};
+use crate::rotate;
 use crate::text;
 
 /// Make signing keys, publish their public halves, make client secrets
@@ -25,14 +26,14 @@ pub(crate) struct Args {
 enum Command {
     New(New),
     Jwks(Jwks),
+    Rotate(rotate::Args),
     Secret(Secret),
 }
 
 /// Make a signing key and write it as a private JWK
 ///
-/// Its `kid` is its thumbprint (RFC 7638). A file is readable by its owner alone and never replaces another one. To
-/// rotate the keys of tokens, put the new file first in `tokens.keys` and keep the old one until its tokens have
-/// expired.
+/// Its `kid` is its thumbprint (RFC 7638). A file is readable by its owner alone and never replaces another one. `idjag
+/// keys rotate` makes the keys of tokens anew, step by step.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -97,6 +98,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
     match &args.command {
         Command::New(new) => make(new),
         Command::Jwks(jwks) => publish(&jwks.files),
+        Command::Rotate(args) => rotate::run(args),
         Command::Secret(Secret {}) => secret(),
     }
 }

@@ -13,6 +13,7 @@ mod keys;
 mod outline;
 mod problem;
 mod requests;
+mod rotate;
 mod text;
 mod wave;
 

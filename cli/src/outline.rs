@@ -90,6 +90,7 @@ pub(crate) struct Client {
     #[serde(default = "yes")]
     pub(crate) enabled: bool,
     pub(crate) auth: String,
+    pub(crate) jwks_uri: Option<String>,
     pub(crate) connectors: Vec<String>,
 }
 
