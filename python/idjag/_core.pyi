@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any, Final, TypedDict, final
+from typing import Any, Final, Literal, TypedDict, final
 
 from typing_extensions import disjoint_base
 
@@ -29,6 +29,18 @@ class _ReplayStats(TypedDict):
     bytes: int
     max_bytes: int
 
+class _KeysState(TypedDict):
+    kind: Literal["idp", "client"]
+    owner: str
+    uri: str | None
+    state: Literal["fresh", "stale", "absent"]
+    age_s: int | None
+    source: Literal["network", "cache"]
+    next_s: int
+    fetches: int
+    failures: int
+    last_error: str | None
+
 class _Stats(TypedDict):
     granted: int
     refused: int
@@ -37,6 +49,7 @@ class _Stats(TypedDict):
     policy_digest: str
     generation: int
     replay: _ReplayStats
+    keys: list[_KeysState]
 
 @final
 class Request:
@@ -357,7 +370,7 @@ class Exchange:
     def max_body_bytes(self) -> int:
         """How many bytes the body of a request may have: a server need not read more than one beyond them."""
     def stats(self) -> _Stats:
-        """Counters and sizes."""
+        """Counters, sizes, and the state of the keys that are fetched."""
     @property
     def warnings(self) -> list[str]:
         """What the configuration allows and still deserves a look."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from idjag import _core
@@ -15,7 +16,8 @@ __all__ = ["Exchange"]
 class Exchange(_core.Exchange):
     """The engine: takes ID-JAGs, mints access tokens, verifies them.
 
-    Shared by any number of threads; it starts none before the first batch. It belongs to the process that made it:
+    Shared by any number of threads; it starts none before the first batch, but for one that fetches keys where the
+    configuration wants that (`discover`, `jwks_uri`). It belongs to the process that made it:
     after a fork the child makes its own. As long as it lives, no other process makes one over the same file, unless
     `replay.allow_per_process` is true: each would accept the same assertion once.
 
@@ -25,7 +27,7 @@ class Exchange(_core.Exchange):
         clock: Gives the time in seconds since 1970; for tests.
         client_documents: Gives the body of what is at an https URL, or `None` where there is nothing: the metadata
             documents of clients whose `client_id` is a URL, and their JWK Sets. It is asked on the thread of the
-            request, for origins of `[client_documents]` only, and late. It has to follow no redirect, connect to no
+            request, for origins of `[client_documents]` only, and late. Without it they are fetched as keys are. It has to follow no redirect, connect to no
             private address, bound size and time, and cache. What it raises goes to `sys.unraisablehook`, and the
             client is told to try again.
 
@@ -104,14 +106,19 @@ class Exchange(_core.Exchange):
         scopes: Iterable[str] | None = None,
         authorization_details: str | Sequence[Mapping[str, Any]] | None = None,
     ) -> IssuedToken:
-        """`exchange`, complete when the record of it is durable. As long as there is no record that is at once."""
-        return self.exchange(
+        """`exchange`, complete when the record of it is durable. As long as there is no record that is at once.
+
+        Where keys are fetched, on another thread: the loop does not wait for them.
+        """
+        call = partial(
+            self.exchange,
             assertion,
             client_id=client_id,
             resource=resource,
             scopes=scopes,
             authorization_details=authorization_details,
         )
+        return await asyncio.to_thread(call) if self._may_wait else call()
 
     async def token_endpoint_async(
         self,
@@ -126,7 +133,7 @@ class Exchange(_core.Exchange):
     ) -> TokenResponse:
         """`token_endpoint`, complete when the record of it is durable. As long as there is none, that is at once.
 
-        Where there are `client_documents`, on another thread: the loop does not wait for what they fetch.
+        Where keys or clients' documents are fetched, on another thread: the loop does not wait for them.
         """
         arguments = ("token", body, method, target, headers, authorization, dpop, client_certificate, peer)
         if self._may_wait:

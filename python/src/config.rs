@@ -84,22 +84,30 @@ impl Given {
         }
     }
 
+    /// The folder that paths in it are relative to.
+    pub(crate) fn folder(&self) -> &Path {
+        match self {
+            Self::Mapping(_) => Path::new(""),
+            Self::File(path) => path.parent().unwrap_or(Path::new("")),
+        }
+    }
+
     /// The exception for a fault in it.
     fn fault(&self, py: Python<'_>, error: &Error) -> PyErr {
         errors::config(py, &self.located(error), Some(error))
     }
 
     fn read<C>(&self, parse: Parse<C>) -> Result<C, Fault> {
-        let (name, text, folder) = match self {
-            Self::Mapping(text) => (MAPPING.to_owned(), text.clone(), Path::new("")),
+        let (name, text) = match self {
+            Self::Mapping(text) => (MAPPING.to_owned(), text.clone()),
             Self::File(path) => {
                 let name = path.display().to_string();
                 let text = fs::read_to_string(path)
                     .map_err(|why| Fault::Unread(format!("cannot read `{name}`: {why}")))?;
-                (name, text, path.parent().unwrap_or(Path::new("")))
+                (name, text)
             }
         };
-        let mut read = |path: &str| fs::read(folder.join(path)).map_err(|why| why.to_string());
+        let mut read = |path: &str| fs::read(self.folder().join(path)).map_err(|why| why.to_string());
         parse(&name, &text, &mut read).map_err(|error| Fault::Wrong(Box::new(error)))
     }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use idjag::{Config, Directory, ResourceRequest, Response, TokenRequest};
+use idjag_fetch::{Fetcher, Pace};
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::exceptions::PyTypeError;
@@ -17,6 +18,7 @@ use crate::documents::{Documents, Fetching};
 use crate::endpoint::{self, Headers, TokenResponse};
 use crate::errors;
 use crate::explanation::Explanation;
+use crate::fetching;
 use crate::process::Process;
 use crate::request::Request;
 use crate::revocation::Revocation;
@@ -26,8 +28,9 @@ use crate::token::{IssuedToken, VerifiedToken};
 /// The engine: takes ID-JAGs, mints access tokens, verifies them. Shared by any number of threads.
 #[pyclass(frozen, subclass, module = "idjag")]
 pub(crate) struct Exchange {
-    /// In a place of its own: it wants to lie on a boundary of 128 bytes, and Python's objects lie on one of 16.
-    engine: Box<idjag::Exchange>,
+    /// In a place of its own, where the threads that fetch its keys find it.
+    engine: Arc<idjag::Exchange>,
+    fetcher: Arc<Fetcher>,
     clock: Source,
     documents: Option<Arc<Documents>>,
     process: Process,
@@ -86,8 +89,11 @@ impl Exchange {
             Some(store) => builder.replay(store),
             None => builder,
         };
-        let engine = py.detach(|| builder.build()).map_err(|error| errors::load(py, &error))?;
-        Ok(Self { engine: Box::new(engine), clock, documents, process: Process::current(), alone })
+        let fetcher = Fetcher::new(builder.fetch_settings(), given.folder(), Pace::default());
+        let engine = py
+            .detach(|| fetching::start(builder, &fetcher, documents.is_some()))
+            .map_err(|error| errors::load(py, &error))?;
+        Ok(Self { engine, fetcher, clock, documents, process: Process::current(), alone })
     }
 
     /// Exchanges an ID-JAG for an access token.
@@ -305,7 +311,8 @@ impl Exchange {
         let given = config;
         let (engine, config) = (self.engine(py)?, given.load(py, Config::parse)?);
         let alone = given.alone(py, &config)?;
-        py.detach(|| engine.reload(config)).map_err(|error| errors::load(py, &error))?;
+        py.detach(|| engine.reload(config).map(|()| self.fetcher.plan()))
+            .map_err(|error| errors::load(py, &error))?;
         // The memory stays, and with it what the lock is there for: one goes only where another one comes.
         if alone.lock.is_some() || alone.warning.is_some() {
             *self.alone() = alone;
@@ -333,10 +340,10 @@ impl Exchange {
         Ok(self.at_rest(py)?.authorization_endpoint())
     }
 
-    /// Whether a request to an endpoint may have to wait for the host, which fetches a document.
+    /// Whether a request may have to wait: for the host, which fetches a document, or for keys.
     #[getter]
     fn _may_wait(&self) -> bool {
-        self.documents.is_some()
+        self.documents.is_some() || self.engine.fetches()
     }
 
     /// How many bytes the body of a request may have.
@@ -345,7 +352,7 @@ impl Exchange {
         Ok(self.at_rest(py)?.max_body_bytes())
     }
 
-    /// Counters and sizes.
+    /// Counters, sizes, and the state of the keys that are fetched.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let stats = self.at_rest(py)?.stats();
         let replay = PyDict::new(py);
@@ -360,6 +367,7 @@ impl Exchange {
         all.set_item("policy_digest", stats.policy_digest)?;
         all.set_item("generation", stats.generation)?;
         all.set_item("replay", replay)?;
+        all.set_item("keys", fetching::states(py, &self.fetcher.sources())?)?;
         Ok(all)
     }
 

@@ -14,6 +14,7 @@ mod endpoint;
 mod errors;
 mod exchange;
 mod explanation;
+mod fetching;
 mod identity_provider;
 mod lock;
 mod process;
