@@ -40,6 +40,8 @@ pub struct WantedKeys {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FetchSettings {
+    /// Whether anything is fetched at all (`enabled`); otherwise the host puts keys.
+    pub enabled: bool,
     /// How long keys still count after they should have been fetched anew, in seconds (`max_stale_s`).
     pub max_stale_s: i64,
     /// A folder where the last good keys are kept, as it is written: so that a restart without network starts with them.
@@ -52,7 +54,7 @@ pub struct FetchSettings {
 
 impl Default for FetchSettings {
     fn default() -> Self {
-        Self { max_stale_s: 3_600, cache: None, authorities: None, local_documents: false }
+        Self { enabled: true, max_stale_s: 3_600, cache: None, authorities: None, local_documents: false }
     }
 }
 

@@ -42,6 +42,8 @@ struct Shared {
     client: Client,
     pace: Pace,
     store: Option<Store>,
+    /// Whether anything is fetched at all.
+    enabled: bool,
     /// Whether clients' documents may be at private and loopback addresses.
     local_documents: bool,
     engine: OnceLock<Weak<Exchange>>,
@@ -68,6 +70,7 @@ impl Fetcher {
                 client: Client::new(settings.authorities.clone()),
                 pace: Pace { max_stale_ms: settings.max_stale_s.saturating_mul(1_000), ..pace },
                 store: settings.cache.as_ref().map(|cache| Store::new(folder.join(cache))),
+                enabled: settings.enabled,
                 local_documents: settings.local_documents,
                 engine: OnceLock::new(),
                 started: (i64::try_from(wall.as_millis()).unwrap_or(i64::MAX), Instant::now()),
@@ -96,7 +99,7 @@ impl Fetcher {
         let Some(engine) = shared.engine() else {
             return;
         };
-        let wanted = engine.wanted_keys();
+        let wanted = if shared.enabled { engine.wanted_keys() } else { Vec::new() };
         let now = shared.now();
         let mut kept = Vec::new();
         let mut table = shared.table.lock();
@@ -308,7 +311,7 @@ impl Shared {
         let known = table.places.get(&Name::Document(url.to_owned())).copied();
         let id = match known {
             Some(id) => id,
-            None if table.makes_room_for_a_document() => {
+            None if self.enabled && table.makes_room_for_a_document() => {
                 let subject = Subject::Document { url: url.to_owned(), local: self.local_documents };
                 table.insert(Entry::new(subject, self.now()))
             }

@@ -12,7 +12,8 @@ use crate::source::SourceState;
 
 /// An [`Exchange`] and the [`Fetcher`] of its keys. Both end with it.
 ///
-/// Where nothing is to be fetched it is the exchange alone: no thread, no socket.
+/// Where nothing is to be fetched it is the exchange alone: no thread, no socket. So it is with `fetch.enabled = false`: then the
+/// host puts keys ([`Exchange::put_jwks`]).
 #[derive(Debug)]
 pub struct Live {
     exchange: Arc<Exchange>,

@@ -25,7 +25,7 @@ fn an_idp_of_other_make_is_discovered_and_its_keys_are_used() {
     let Identity { certificate, key, authority } = identity();
     let private: Vec<_> = keys.iter().map(|key| key.to_jwk().to_string()).collect();
     let quoted = |text: &str| format!("\"{}\"", text.replace("\r\n", "\n").replace('\n', "\\n"));
-    let line = format!(
+    let told = format!(
         "{{\"certificate\":{},\"key\":{},\"jwks\":{{\"keys\":[{}]}}}}\n",
         quoted(&certificate),
         quoted(&key),
@@ -39,19 +39,19 @@ fn an_idp_of_other_make_is_discovered_and_its_keys_are_used() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    child.stdin.as_mut().unwrap().write_all(line.as_bytes()).unwrap();
+    child.stdin.as_mut().unwrap().write_all(told.as_bytes()).unwrap();
     let mut issuer = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut issuer).unwrap();
     let issuer = issuer.trim_end();
     assert!(issuer.starts_with("https://127.0.0.1:"), "it did not start: {issuer}");
 
-    let live = live(config(&discovered(issuer), "", &authority), Pace::default(), Path::new(""));
+    let engine = live(config(&discovered(issuer), "", &authority), Pace::default(), Path::new(""));
     for key in &keys {
-        assert_eq!(slug(exchange(&live, issuer, key)), "granted", "{}", key.algorithm());
+        assert_eq!(slug(exchange(&engine, issuer, key)), "granted", "{}", key.algorithm());
     }
     let unknown = Arc::new(SigningKey::generate(Algorithm::ES256).unwrap());
-    assert_eq!(slug(exchange(&live, issuer, &unknown)), "kid_unknown");
-    let [source] = &*live.sources() else { panic!("one source") };
+    assert_eq!(slug(exchange(&engine, issuer, &unknown)), "kid_unknown");
+    let [source] = &*engine.sources() else { panic!("one source") };
     assert_eq!((source.freshness, source.fetches), (Freshness::Fresh, 1));
     assert_eq!(source.uri, Some(format!("{issuer}/jwks")));
     // Its standard input ends, and so does it.

@@ -295,6 +295,18 @@ fn a_batch_waits_for_keys_as_one_request_does() {
 }
 
 #[test]
+fn nothing_is_fetched_where_that_is_switched_off() {
+    let key = key();
+    let server = idp_with(&[&key]);
+    let live =
+        live(config(&discovered(&server.origin), "enabled = false", &server.authority), QUICK, Path::new(""));
+    assert_eq!(slug(exchange(&live, &server.origin, &key)), "keys_unavailable");
+    live.put_jwks(&server.origin, jwks([&key]).as_bytes()).unwrap();
+    assert_eq!(slug(exchange(&live, &server.origin, &key)), "granted");
+    assert_eq!((live.sources().len(), server.hits("/.well-known/openid-configuration")), (0, 0));
+}
+
+#[test]
 fn threads_end_with_the_engine() {
     let key = key();
     let server = idp_with(&[&key]);

@@ -341,6 +341,7 @@ async def test_no_answer_is_no_refusal() -> None:
     config = configuration("https://a.example", "https://mcp.example/mcp")
     del config["idps"][0]["jwks"]
     config["idps"][0]["jwks_uri"] = "https://acme.idp.example/keys"
+    config["fetch"] = {"enabled": False}
     provider = idjag.mcp.AuthorizationServer(
         idjag.Exchange(config), resource="https://mcp.example/mcp", secrets={POSTING: POSTING_SECRET}
     )

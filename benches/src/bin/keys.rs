@@ -94,10 +94,10 @@ fn flood(key: &Arc<SigningKey>, set: &str, alone: f64) -> Result<(), Failure> {
         done.store(true, Ordering::Relaxed);
         (slowed, flooding.join().unwrap_or(0))
     });
-    let fetches = fetcher.sources().first().map_or(0, |source| source.fetches);
+    let sent = fetcher.sources().first().map_or(0, |source| source.fetches);
     against("one exchange beside a flood of unknown kids", median(slowed?), alone);
     let intervals = began.elapsed().as_secs() / 30 + 1;
-    let measured = format!("{fetches} fetches");
+    let measured = format!("{sent} fetches");
     line(
         &format!("  {refused} of them in {:.1} s", began.elapsed().as_secs_f64()),
         &measured,
@@ -178,7 +178,8 @@ fn block(engine: &Exchange, assertions: &[String]) -> Result<f64, Failure> {
     if granted != assertions.len() {
         return Err(format!("{granted} of {} were granted", assertions.len()).into());
     }
-    Ok(took.as_secs_f64() * 1e6 / assertions.len() as f64)
+    let count = u32::try_from(assertions.len())?;
+    Ok(took.as_secs_f64() * 1e6 / f64::from(count))
 }
 
 /// Does `work` while `noise` is made over and over on another thread.

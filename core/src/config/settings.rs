@@ -88,9 +88,10 @@ impl Tokens {
 
 /// Reads `fetch`.
 pub(super) fn fetch(root: &Section<'_>, inputs: &mut Inputs<'_>) -> Result<FetchSettings, Error> {
-    let section = root.section("fetch", &["max_stale_s", "cache", "ca_file"])?;
+    let section = root.section("fetch", &["enabled", "max_stale_s", "cache", "ca_file"])?;
     let default = FetchSettings::default();
     Ok(FetchSettings {
+        enabled: section.boolean("enabled", default.enabled)?,
         max_stale_s: section.integer("max_stale_s", 0..=604_800, default.max_stale_s)?,
         cache: section.text("cache")?.map(PathBuf::from),
         authorities: section.optional("ca_file").map(|field| inputs.file(&field)).transpose()?,

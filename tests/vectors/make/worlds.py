@@ -286,7 +286,8 @@ def _all() -> None:
     world("reusable", acme(single_use=False))
     world("cold-start-refuse", top(replay={"cold_start": "refuse_older"}))
     world("replay-of-4-kib", top(replay={"max_bytes": "4 KiB"}))
-    world("keys-not-yet-fetched", acme(jwks=None, jwks_uri="https://acme.idp.example/keys"))
+    world("keys-not-yet-fetched", both(
+        acme(jwks=None, jwks_uri="https://acme.idp.example/keys"), top(fetch={"enabled": False})))
     world("duplicate-kid", acme(jwks={"keys": [
         public("acme-rsa-one", kid="test-twice"), public("acme-rsa-two", kid="test-twice"),
         public("acme-rs256"),
