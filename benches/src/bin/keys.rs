@@ -94,10 +94,10 @@ fn flood(key: &Arc<SigningKey>, set: &str, alone: f64) -> Result<(), Failure> {
         done.store(true, Ordering::Relaxed);
         (slowed, flooding.join().unwrap_or(0))
     });
-    let sent = fetcher.sources().first().map_or(0, |source| source.fetches);
+    let how_often = fetcher.sources().first().map_or(0, |source| source.fetches);
     against("one exchange beside a flood of unknown kids", median(slowed?), alone);
     let intervals = began.elapsed().as_secs() / 30 + 1;
-    let measured = format!("{sent} fetches");
+    let measured = format!("{how_often} fetches");
     line(
         &format!("  {refused} of them in {:.1} s", began.elapsed().as_secs_f64()),
         &measured,
