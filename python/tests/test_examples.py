@@ -48,11 +48,9 @@ print(*metadata.requires("idjag") or ())
     for name in ("LICENSE-APACHE", "LICENSE-MIT"):
         assert f"{name} {len((ROOT / name).read_text())}\n" in said
     files = {line for line in said.splitlines() if line.startswith("idjag/") and "__pycache__" not in line}
-    stubs = {f"idjag/{path.name}" for path in (ROOT / "python" / "idjag").glob("*.py*")} - {
-        "idjag/__pycache__"
-    }
-    assert {file for file in files if "_core.abi3" not in file} == stubs
-    assert len(files) == len(stubs) + 1
+    sources = {f"idjag/{path.name}" for path in (ROOT / "python" / "idjag").glob("*.py*") if path.is_file()}
+    assert {file for file in files if "_core.abi3" not in file} == sources | {"idjag/py.typed"}
+    assert len(files) == len(sources) + 2
     assert all("extra ==" in line for line in said.splitlines() if ">=" in line), "it depends on nothing"
 
 
