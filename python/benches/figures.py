@@ -117,7 +117,7 @@ def turns(operations: dict[str, Callable[[str], object]], inputs: list[str]) -> 
 
 
 def row(name: str, figure: str, wanted: str = "") -> None:
-    print(f"{name:<66}{figure:>16}{wanted:>16}", flush=True)
+    print(f"{name:<66}{figure:>16}{wanted:>16}".rstrip(), flush=True)
 
 
 def in_process(key: rsa.RSAPrivateKey) -> None:
