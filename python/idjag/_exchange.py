@@ -27,9 +27,9 @@ class Exchange(_core.Exchange):
         clock: Gives the time in seconds since 1970; for tests.
         client_documents: Gives the body of what is at an https URL, or `None` where there is nothing: the metadata
             documents of clients whose `client_id` is a URL, and their JWK Sets. It is asked on the thread of the
-            request, for origins of `[client_documents]` only, and late. Without it they are fetched as keys are. It has to follow no redirect, connect to no
-            private address, bound size and time, and cache. What it raises goes to `sys.unraisablehook`, and the
-            client is told to try again.
+            request, for origins of `[client_documents]` only, and late. Without it they are fetched as keys are. It has
+            to follow no redirect, connect to no private address, bound size and time, and cache. What it raises goes to
+            `sys.unraisablehook`, and the client is told to try again.
 
     Raises:
         ConfigError: The configuration has a fault, or another process runs over it; the text names file, line and key.

@@ -47,7 +47,7 @@ class Served:
                 self.end_headers()
                 self.wfile.write(text)
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
 
         self.authority = folder / "ca.pem"
@@ -176,16 +176,13 @@ def test_a_loop_goes_on_while_keys_are_waited_for(served: Served) -> None:
     async def run() -> tuple[float, int]:
         exchange = idjag.Exchange(served.config())
         longest, last = 0.0, time.monotonic()
-        answers = [
-            asyncio.ensure_future(exchange.token_endpoint_async(served.form(), authorization=basic())),
-            asyncio.ensure_future(exchange.exchange_async(served.id_jag(), client_id=CLIENT)),
-        ]
-        while not all(answer.done() for answer in answers):
+        response = asyncio.ensure_future(exchange.token_endpoint_async(served.form(), authorization=basic()))
+        token = asyncio.ensure_future(exchange.exchange_async(served.id_jag(), client_id=CLIENT))
+        while not (response.done() and token.done()):
             await asyncio.sleep(0.005)
             longest, last = max(longest, time.monotonic() - last), time.monotonic()
-        response, token = answers[0].result(), answers[1].result()
-        assert isinstance(token, idjag.IssuedToken)
-        return longest, response.status
+        assert isinstance(token.result(), idjag.IssuedToken)
+        return longest, response.result().status
 
     longest, status = asyncio.run(run())
     assert status == 200
