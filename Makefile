@@ -18,6 +18,8 @@ RING := --locked --no-default-features --features ring
 
 # What `make test-c` needs, by Debian's names.
 DEBIAN := g++ clang valgrind binutils make pkg-config cmake curl libjansson-dev libmicrohttpd-dev
+# What the tests of the single-use stores need.
+REDIS := redis-server
 
 # Tools that cargo builds: pinned, and kept out of the home directory.
 TOOLS := $(CURDIR)/target/tools
@@ -45,7 +47,7 @@ export CARGO_TERM_PROGRESS_WHEN ?= never
 unexport CARGO_TARGET_DIR
 
 .PHONY: help demo demo-mcp deps dev wheel install test test-rust test-ring test-python test-c test-net loom mutants fuzz bench
-.PHONY: bench-python public-api test-long need-strace need-rust need-tools need-c++ need-c need-python need-venv need-node need-node-idp
+.PHONY: bench-python public-api test-long need-strace need-rust need-tools need-redis need-c++ need-c need-python need-venv need-node need-node-idp
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -60,8 +62,9 @@ demo: need-rust ## the main job: a company of 2,000 people gets its tokens, and 
 demo-mcp: dev ## an IdP, an MCP server and the MCP SDK's own client: who gets in, who does not, and why
 	$(VENV)/bin/python python/examples/demo.py
 
-deps: need-rust need-tools ## install what the tests need beside cargo and cc: cargo-deny, tools for C, packages of Python and npm
+deps: need-rust need-tools ## install what the tests need beside cargo and cc: cargo-deny, redis-server, tools for C, packages of Python and npm
 	@missing=""; $(MAKE) -s --no-print-directory need-c 2>/dev/null || missing="$(DEBIAN)"; \
+	command -v redis-server >/dev/null || missing="$$missing $(REDIS)"; \
 	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3 python3-venv"; \
 	command -v npm >/dev/null || missing="$$missing npm"; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -115,7 +118,7 @@ test: need-rust ## every test; SKIP=ring leaves a part out
 	    echo "== test-$$part"; $(MAKE) --no-print-directory test-$$part || exit; done
 	@[ -z "$(skipped)" ] || echo "SKIPPED, so not everything was tested: $(skipped)"
 
-test-rust: need-rust need-tools ## format, lints, tests, documentation, licences, a small wave
+test-rust: need-rust need-tools need-redis ## format, lints, tests, documentation, licences, a small wave
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) fmt --manifest-path benches/peers/Cargo.toml --check
@@ -222,6 +225,10 @@ need-tools:
 
 need-strace:
 	@command -v strace >/dev/null || { echo "strace is missing: install it ('apt-get install strace')" >&2; exit 1; }
+
+need-redis:
+	@command -v redis-server >/dev/null || \
+	    { echo "redis-server is missing: run 'make deps' as root, or install $(REDIS); or SKIP=rust" >&2; exit 1; }
 
 need-c++:
 	@command -v c++ >/dev/null || { echo "c++ is missing: install it ('apt-get install g++')" >&2; exit 1; }

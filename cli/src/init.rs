@@ -81,7 +81,7 @@ leeway_s = 30        # how far clocks may differ
 max_lifetime_s = 300 # how long an ID-JAG may live
 
 [replay]
-store = "memory" # of this process alone; "file" is shared by the processes of this host
+store = "memory" # of this process alone; "file" is shared by the processes of a host, "redis" by several
 max_bytes = "512 MiB"
 # After a start, ID-JAGs that are older than the process are refused for one lifetime: they may have been used.
 cold_start = "refuse_older"

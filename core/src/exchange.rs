@@ -28,7 +28,7 @@ use crate::possession::Possession;
 use crate::reason::{Reason, Refusal};
 use crate::record::{Event, Note, Receipt, Record};
 use crate::replay::{Claim, Claimed, Memory, MemoryReplay, Purpose, ReplayKey, ReplayStats, ReplayStore};
-use crate::revoked::Revocation;
+use crate::sharing::Listening;
 use crate::snapshot::{Loaded, Snapshot};
 use crate::state::{Server, State};
 use crate::time::{Clock, Monotone, SystemClock};
@@ -225,6 +225,7 @@ pub struct Exchange {
     tokens: TokenCache,
     pub(crate) limiter: Limiter,
     pub(crate) nonces: Nonces,
+    pub(crate) listening: Listening,
     counted: Counted,
 }
 
@@ -345,6 +346,7 @@ impl Builder {
             tokens: TokenCache::new(),
             limiter: Limiter::new(),
             nonces: Nonces::new()?,
+            listening: Listening::default(),
             counted: Counted::default(),
         };
         let state = engine.load();
@@ -470,7 +472,8 @@ impl Exchange {
     /// Decides: does every check, spends the `jti`, queues the record. `now` is in seconds since 1970; a time before
     /// one that was seen already counts as that one.
     pub fn decide(&self, request: &Request<'_>, now: i64) -> Result<Pending, Refusal> {
-        self.decide_on(&self.state.load(), request, Proven::default(), self.seen.at_least(now))
+        let now = self.at_least(now);
+        self.decide_on(&self.state.load(), request, Proven::default(), now)
     }
 
     /// Decides by one generation, of a request that proves more than its client; `now` never runs backwards.
@@ -776,23 +779,6 @@ impl Exchange {
         }
     }
 
-    /// Revokes as of now: tokens issued until now end at the next [`verify`](Self::verify), and new exchanges are
-    /// refused until [`lift`](Self::lift).
-    pub fn revoke(&self, revocation: &Revocation<'_>) {
-        let now = self.now();
-        self.change(|state| State {
-            revoked: Arc::new(state.revoked.expired_dropped(now).with(revocation, now)),
-            ..state.next()
-        });
-        self.note(&self.load(), &Note::Revocation { of: revocation, lifted: false });
-    }
-
-    /// Lets new exchanges through again. Tokens that were revoked stay revoked.
-    pub fn lift(&self, revocation: &Revocation<'_>) {
-        self.change(|state| State { revoked: Arc::new(state.revoked.lifted(revocation)), ..state.next() });
-        self.note(&self.load(), &Note::Revocation { of: revocation, lifted: true });
-    }
-
     /// The JWK set of our public keys, as JSON (RFC 7517 section 5).
     pub fn jwks(&self) -> String {
         self.state.load().server.keys.public_jwks()
@@ -824,7 +810,9 @@ impl Exchange {
 
     /// `now`, or the latest time that was seen.
     pub(crate) fn at_least(&self, now: i64) -> i64 {
-        self.seen.at_least(now)
+        let now = self.seen.at_least(now);
+        self.listen(now);
+        now
     }
 
     /// The same without taking note of `now`: for what is only asked.
@@ -836,7 +824,7 @@ impl Exchange {
         self.state.load()
     }
 
-    fn change(&self, change: impl FnOnce(&State) -> State) {
+    pub(crate) fn change(&self, change: impl FnOnce(&State) -> State) {
         let Ok(()) = self.state.update(|state| Ok::<_, std::convert::Infallible>(change(state)));
     }
 }

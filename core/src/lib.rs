@@ -114,6 +114,7 @@ mod limiter;
 mod mark;
 mod mint;
 mod nonce;
+mod notices;
 mod own_keys;
 mod plain_json;
 mod policy;
@@ -126,6 +127,7 @@ mod resource;
 mod resource_request;
 mod revoked;
 mod scope;
+mod sharing;
 mod snapshot;
 mod state;
 mod subject_token;
@@ -150,6 +152,7 @@ pub use jwk::KeyProblem;
 pub use jwks::{KeySet, KeySetProblem};
 pub use key::{SigningKey, VerifyingKey};
 pub use key_source::{FetchSettings, KeyOwner, KeySource, Sought, WantedKeys};
+pub use notices::{Board, BoardUnavailable, Notice};
 pub use reason::{Check, OAuthError, Reason, Refusal};
 pub use record::{
     ConnectorChange, ConnectorSummary, Event, NoRecord, Note, Receipt, Record, RecordUnavailable,

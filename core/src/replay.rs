@@ -10,6 +10,7 @@ use std::hash::BuildHasher;
 use hashbrown::HashTable;
 
 use crate::crypto;
+use crate::notices::Board;
 use crate::sync::{AtomicU64, Mutex, Ordering, RandomState};
 
 /// What a `jti` was presented for. The same `jti` for two purposes is two keys.
@@ -47,6 +48,18 @@ impl ReplayKey {
             &length(jti),
             jti.as_bytes(),
         ]);
+        Self(hash.first_chunk().copied().unwrap_or_default())
+    }
+
+    /// The key of a notice: of the kind that it is about, and its names.
+    pub(crate) fn of_notice(kind: u8, issuer: Option<&str>, tenant: Option<&str>, name: &str) -> Self {
+        let mut names = Vec::new();
+        for part in [issuer, tenant, Some(name)] {
+            names.push(u8::from(part.is_some()));
+            names.extend((part.unwrap_or_default().len() as u64).to_be_bytes());
+            names.extend(part.unwrap_or_default().bytes());
+        }
+        let hash = crypto::sha256(&[&[kind], &names]);
         Self(hash.first_chunk().copied().unwrap_or_default())
     }
 
@@ -103,6 +116,11 @@ pub trait ReplayStore: Send + Sync {
     /// It moves forward when the store finds that it may have forgotten, before any claim is made of what is left; the
     /// engine asks before and after each claim.
     fn remembers_since(&self) -> Option<i64> {
+        None
+    }
+
+    /// Where engines that share the store tell each other of revocations; `None` where nobody shares it.
+    fn board(&self) -> Option<&dyn Board> {
         None
     }
 }

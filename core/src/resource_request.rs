@@ -61,7 +61,9 @@ impl Exchange {
     /// A proof costs the parsing of its key and one verification, each time. A refusal says by its
     /// [`http_status`](Refusal::http_status) and [`Challenge::of`](crate::Challenge::of) what to answer.
     pub fn verify_request(&self, request: &ResourceRequest<'_>) -> Result<VerifiedToken, Refusal> {
-        let (state, now) = (self.load(), self.now());
+        // First the time, by which it may be heard what others revoked.
+        let now = self.now();
+        let state = self.load();
         self.verify_at(request, &state, now).map_err(|reason| {
             self.note(&state, &Note::VerifyRefused { reason, resource: request.resource });
             Refusal::from(reason).at_resource()

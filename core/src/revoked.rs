@@ -2,7 +2,8 @@
 //!
 //! A revoked token is remembered by its `jti` until it would have ended anyway. A revoked person, client, connector or
 //! issuer gets a not-before mark (what was issued until then is void) and a block on new exchanges until it is lifted.
-//! The value is immutable: a change makes the next one, and a snapshot replaces it. It is not kept on disk here.
+//! The value is immutable: a change makes the next one, and a snapshot replaces it. It is not kept on disk here; what is
+//! told to other engines, and heard from them, is how each revocation stands.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -147,7 +148,66 @@ impl Revoked {
     }
 }
 
+/// How a revocation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// What was issued at or before this time (Unix seconds) is void.
+    pub(crate) not_before: i64,
+    /// Whether new exchanges are refused. Of a token: always.
+    pub(crate) blocked: bool,
+}
+
+impl Revoked {
+    /// How `revocation` stands, if it was ever made.
+    pub(crate) fn standing(&self, revocation: &Revocation<'_>) -> Option<Standing> {
+        let mark = match *revocation {
+            Revocation::Token { jti, .. } => {
+                return self.tokens.contains_key(jti).then_some(Standing { not_before: 0, blocked: true });
+            }
+            Revocation::Person { issuer, tenant, subject } => {
+                self.people.get(&PersonRef(issuer, tenant, subject))
+            }
+            Revocation::Client(name) => self.clients.get(name),
+            Revocation::Connector(name) => self.connectors.get(name),
+            Revocation::Issuer(name) => self.issuers.get(name),
+        };
+        mark.map(Mark::standing)
+    }
+
+    /// Lets `revocation` stand as another engine says. A mark moves forward, never back.
+    pub(crate) fn set(&mut self, revocation: &Revocation<'_>, standing: Standing) {
+        *self = self.with(revocation, standing.not_before);
+        if !standing.blocked {
+            *self = self.lifted(revocation);
+        }
+    }
+
+    /// Gives each, and how it stands, to `to`.
+    pub(crate) fn each(&self, mut to: impl FnMut(&Revocation<'_>, Standing)) {
+        for (jti, expires_at) in &self.tokens {
+            let token = Revocation::Token { jti, expires_at: *expires_at };
+            to(&token, Standing { not_before: 0, blocked: true });
+        }
+        for (PersonKey(issuer, tenant, subject), mark) in &self.people {
+            to(&Revocation::Person { issuer, tenant: tenant.as_deref(), subject }, mark.standing());
+        }
+        for (name, mark) in &self.clients {
+            to(&Revocation::Client(name), mark.standing());
+        }
+        for (name, mark) in &self.connectors {
+            to(&Revocation::Connector(name), mark.standing());
+        }
+        for (name, mark) in &self.issuers {
+            to(&Revocation::Issuer(name), mark.standing());
+        }
+    }
+}
+
 impl Mark {
+    fn standing(&self) -> Standing {
+        Standing { not_before: self.not_before, blocked: self.blocked }
+    }
+
     fn at(at: i64) -> Self {
         Self { not_before: at, blocked: true }
     }
@@ -231,6 +291,37 @@ mod tests {
             assert!(again.lifted(&kind).revokes("j", 100, &PARTY), "{kind:?}");
             assert!(revoked.blocks(&PARTY), "the earlier value changed");
         }
+    }
+
+    #[test]
+    fn what_another_engine_says_stands_as_it_does_there() {
+        let kinds = [
+            ANN,
+            Revocation::Client("c"),
+            Revocation::Connector("chat"),
+            Revocation::Issuer("https://a.example"),
+            Revocation::Token { jti: "j", expires_at: 900 },
+        ];
+        let mut there = Revoked::default();
+        for kind in kinds {
+            assert_eq!(there.standing(&kind), None);
+            there = there.with(&kind, 100);
+        }
+        there = there.lifted(&ANN);
+        let mut here = Revoked::default().with(&ANN, 50).with(&Revocation::Client("c"), 200);
+        let mut count = 0;
+        there.each(|revocation, standing| {
+            count += 1;
+            assert_eq!(there.standing(revocation), Some(standing));
+            here.set(revocation, standing);
+        });
+        assert_eq!(count, kinds.len());
+        assert_eq!(here.standing(&ANN), Some(Standing { not_before: 100, blocked: false }));
+        assert_eq!(
+            here.standing(&Revocation::Client("c")),
+            Some(Standing { not_before: 200, blocked: true })
+        );
+        assert!(here.revokes("j", 1_000, &Party { client_id: "x", connector: "x", issuer: "x", ..PARTY }));
     }
 
     #[test]

@@ -721,6 +721,8 @@ idjag_result_t idjag_put_policy(const idjag_exchange_t *exchange,
                                 idjag_error_t *error);
 
 // Takes back at once: what was issued until now is void, and nothing new is issued until idjag_lift. Not kept on disk.
+// Engines that share the single-use store follow within a second of their clocks. IDJAG_UNAVAILABLE: it stands here, and the
+// others could not be told; try again.
 //
 // Costs some nanoseconds for each revocation in force.
 idjag_result_t idjag_revoke(const idjag_exchange_t *exchange,

@@ -55,6 +55,8 @@ unsafe impl Versioned for Taken {
 }
 
 /// Takes back at once: what was issued until now is void, and nothing new is issued until idjag_lift. Not kept on disk.
+/// Engines that share the single-use store follow within a second of their clocks. IDJAG_UNAVAILABLE: it stands here, and the
+/// others could not be told; try again.
 ///
 /// Costs some nanoseconds for each revocation in force.
 #[unsafe(no_mangle)]
@@ -65,8 +67,7 @@ pub unsafe extern "C" fn idjag_revoke(
 ) -> Status {
     boundary!(error, |caller| {
         let engine = caller.engine(exchange)?;
-        engine.revoke(&caller.revocation(revocation)?);
-        Ok(())
+        Ok(engine.revoke(&caller.revocation(revocation)?)?)
     })
 }
 
@@ -79,8 +80,7 @@ pub unsafe extern "C" fn idjag_lift(
 ) -> Status {
     boundary!(error, |caller| {
         let engine = caller.engine(exchange)?;
-        engine.lift(&caller.revocation(revocation)?);
-        Ok(())
+        Ok(engine.lift(&caller.revocation(revocation)?)?)
     })
 }
 

@@ -137,8 +137,8 @@ fn what_decides_is_on_record_when_it_changes() {
     engine.put_policy("policy.toml", &changed).unwrap();
     engine.put_jwks("https://acme.idp.example", jwks.as_bytes()).unwrap();
     let ann = Revocation::Person { issuer: "https://acme.idp.example", tenant: None, subject: "ann" };
-    engine.revoke(&ann);
-    engine.lift(&ann);
+    engine.revoke(&ann).unwrap();
+    engine.lift(&ann).unwrap();
     assert!(engine.verify(b"no token", "https://mcp.chat.example/").is_err());
     drop(engine);
     let folder = scratch.0.join("audit");

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use idjag::{Config, Directory, ResourceRequest, Response, TokenRequest};
+use idjag::{Config, Directory, ResourceRequest, Response, Store, TokenRequest};
 use idjag_fetch::{Fetcher, Pace};
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
@@ -35,6 +35,8 @@ pub(crate) struct Exchange {
     documents: Option<Arc<Documents>>,
     process: Process,
     alone: Mutex<Alone>,
+    /// Whether the single-use store is on another host, and a call waits for it.
+    is_remote: bool,
 }
 
 /// How a request shows that a token is its own.
@@ -76,6 +78,7 @@ impl Exchange {
         let config = given.load(py, Config::parse)?;
         let alone = Mutex::new(given.alone(py, &config)?);
         let store = given.store(py, &config, clock.now(py)?)?;
+        let is_remote = matches!(config.store(), Store::Redis { .. });
         let builder = idjag::Exchange::builder(config);
         let builder = match clock {
             Source::System => builder,
@@ -93,7 +96,7 @@ impl Exchange {
         let engine = py
             .detach(|| fetching::start(builder, &fetcher, documents.is_some()))
             .map_err(|error| errors::load(py, &error))?;
-        Ok(Self { engine, fetcher, clock, documents, process: Process::current(), alone })
+        Ok(Self { engine, fetcher, clock, documents, process: Process::current(), alone, is_remote })
     }
 
     /// Exchanges an ID-JAG for an access token.
@@ -119,7 +122,8 @@ impl Exchange {
             scope: scopes.as_ref().and_then(|scopes| scopes.0.as_deref()),
             authorization_details: authorization_details.as_ref().map(|details| &*details.0),
         };
-        engine.exchange(&request).map(IssuedToken).map_err(|refusal| errors::refusal(py, refusal))
+        let issued = self.working(py, || engine.exchange(&request));
+        issued.map(IssuedToken).map_err(|refusal| errors::refusal(py, refusal))
     }
 
     /// Exchanges many on all cores, with the answers in the order of the requests. A refusal is an answer.
@@ -163,7 +167,8 @@ impl Exchange {
         client_certificate: Option<Cow<'_, [u8]>>,
     ) -> PyResult<Option<VerifiedToken>> {
         let proof = Proof { dpop, method, url, client_certificate };
-        Ok(self.engine(py)?.verify_request(&proof.with(&token, &resource)).ok().map(VerifiedToken))
+        let (engine, request) = (self.engine(py)?, proof.with(&token, &resource));
+        Ok(self.working(py, || engine.verify_request(&request)).ok().map(VerifiedToken))
     }
 
     /// The same, with what to answer where it is not valid. Raises `Unavailable` where that cannot be told now.
@@ -185,7 +190,8 @@ impl Exchange {
             return challenge(Challenge::missing(engine, resource.as_str()));
         };
         let proof = Proof { dpop, method, url, client_certificate };
-        match engine.verify_request(&proof.with(&token, &resource)) {
+        let request = proof.with(&token, &resource);
+        match self.working(py, || engine.verify_request(&request)) {
             Ok(verified) => Ok(Bound::new(py, VerifiedToken(verified))?.into_any()),
             Err(refusal) => Challenge::of(engine, resource.as_str(), refusal)
                 .map_or_else(|| Err(errors::refusal(py, refusal)), challenge),
@@ -233,7 +239,7 @@ impl Exchange {
         let given =
             endpoint::Given { body, method, target, headers, authorization, dpop, client_certificate, peer };
         let engine = self.engine(py)?;
-        Ok(given.answered(|request| answer(engine, request)))
+        Ok(given.answered(|request| self.working(py, || answer(engine, request))))
     }
 
     /// The metadata of the authorization server, as JSON (RFC 8414).
@@ -323,15 +329,13 @@ impl Exchange {
     /// Revokes as of now: what was issued until now ends at the next `verify`, and new exchanges are refused.
     fn revoke(&self, py: Python<'_>, revocation: &Revocation) -> PyResult<()> {
         let engine = self.engine(py)?;
-        py.detach(|| engine.revoke(&revocation.as_core()));
-        Ok(())
+        py.detach(|| engine.revoke(&revocation.as_core())).map_err(|refusal| errors::refusal(py, refusal))
     }
 
     /// Lets new exchanges through again. What was revoked stays revoked.
     fn lift(&self, py: Python<'_>, revocation: &Revocation) -> PyResult<()> {
         let engine = self.engine(py)?;
-        py.detach(|| engine.lift(&revocation.as_core()));
-        Ok(())
+        py.detach(|| engine.lift(&revocation.as_core())).map_err(|refusal| errors::refusal(py, refusal))
     }
 
     /// The URL that the configuration keeps free for an authorization endpoint.
@@ -340,10 +344,10 @@ impl Exchange {
         Ok(self.at_rest(py)?.authorization_endpoint())
     }
 
-    /// Whether a request may have to wait: for the host, which fetches a document, or for keys.
+    /// Whether a request may have to wait: for the host, which fetches a document, for keys, or for the store.
     #[getter]
     fn _may_wait(&self) -> bool {
-        self.documents.is_some() || self.engine.fetches()
+        self.is_remote || self.documents.is_some() || self.engine.fetches()
     }
 
     /// How many bytes the body of a request may have.
@@ -393,6 +397,11 @@ impl Exchange {
     /// What is known of other processes. Whole at any time.
     fn alone(&self) -> MutexGuard<'_, Alone> {
         self.alone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does `work`, and lets others have the interpreter meanwhile where it may wait for another host.
+    fn working<R: Send>(&self, py: Python<'_>, work: impl FnOnce() -> R + Send) -> R {
+        if self.is_remote { py.detach(work) } else { work() }
     }
 
     /// The engine, its clock asked for the call that follows.

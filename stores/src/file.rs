@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, RwTxn, WithoutTls};
-use idjag::{Claim, Claimed, ReplayKey, ReplayStats, ReplayStore};
+use idjag::{Board, BoardUnavailable, Claim, Claimed, Notice, ReplayKey, ReplayStats, ReplayStore};
 use parking_lot::Mutex;
 use rustix::fs::{FallocateFlags, fallocate, fstatfs, stat, statfs};
 
@@ -42,9 +42,12 @@ const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 /// A folder of the store is called this and the name of its boot.
 const FOLDER: &str = "boot-";
 
-/// When the store began, and the latest time that any process told it. Keys of claims are longer.
+/// When the store began, and the latest time that any process told it. Keys of claims have 16 bytes, no other has as many.
 const BEGAN: &[u8] = b"began";
 const LATEST: &[u8] = b"latest";
+/// The number of the last change of the notices, and what the key of each begins with: those are longer than any other.
+const CHANGE: &[u8] = b"change";
+const NOTICE: &[u8] = b"notice";
 
 /// Single use for the processes of one host (`store = "file"`). Clones share what is open.
 ///
@@ -137,6 +140,20 @@ impl ReplayStore for FileReplay {
 
     fn remembers_since(&self) -> Option<i64> {
         Some(self.shared.began)
+    }
+
+    fn board(&self) -> Option<&dyn Board> {
+        Some(self)
+    }
+}
+
+impl Board for FileReplay {
+    fn post(&self, notice: &Notice, now: i64) -> Result<(), BoardUnavailable> {
+        self.shared.post(notice, now).ok_or(BoardUnavailable)
+    }
+
+    fn read(&self, known: Option<u64>, now: i64) -> Result<Option<(u64, Vec<Notice>)>, BoardUnavailable> {
+        self.shared.notices(known, now).map_err(|_| BoardUnavailable)
     }
 }
 
@@ -292,6 +309,59 @@ impl Shared {
         Some(if until.is_some_and(|until| latest <= until) { Claimed::Seen } else { Claimed::First })
     }
 
+    fn post(&self, notice: &Notice, now: i64) -> Option<()> {
+        let _alone = self.sweep.lock();
+        let mut txn = self.is_shared().then(|| self.env.write_txn())?.ok()?;
+        let latest = self.latest(&mut txn, now).ok()?;
+        let change = self.change(&txn).ok()?.wrapping_add(1);
+        let (_, over): (Vec<Notice>, _) = self.all_notices(&txn, latest).ok()?;
+        for key in over {
+            self.held.delete(&mut txn, &notice_key(&key)).ok()?;
+        }
+        let text = [&notice.expires_at.to_be_bytes()[..], &notice.text].concat();
+        self.held.put(&mut txn, &notice_key(&notice.key), &text).ok()?;
+        self.held.put(&mut txn, CHANGE, &change.to_be_bytes()).ok()?;
+        txn.commit().ok()
+    }
+
+    /// All that has not expired, and the number of the last change; nothing where that is `known`.
+    fn notices(&self, known: Option<u64>, now: i64) -> heed::Result<Option<(u64, Vec<Notice>)>> {
+        if !self.is_shared() {
+            return Err(heed::MdbError::Invalid.into());
+        }
+        let txn = self.env.write_txn()?;
+        let change = self.change(&txn)?;
+        if known == Some(change) {
+            return Ok(None);
+        }
+        let (notices, _) = self.all_notices(&txn, now)?;
+        Ok(Some((change, notices)))
+    }
+
+    fn change(&self, txn: &RwTxn<'_>) -> heed::Result<u64> {
+        let found = self.held.get(txn, CHANGE)?;
+        Ok(found.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes))
+    }
+
+    /// The notices that hold at `now`, and the keys of those that do not.
+    fn all_notices(&self, txn: &RwTxn<'_>, now: i64) -> heed::Result<(Vec<Notice>, Vec<ReplayKey>)> {
+        let (mut notices, mut over) = (Vec::new(), Vec::new());
+        for entry in self.held.prefix_iter(txn, NOTICE)? {
+            let (key, bytes) = entry?;
+            let key: Option<[u8; 16]> = key.get(NOTICE.len()..).and_then(|key| key.try_into().ok());
+            let (Some(key), Some((until, text))) = (key, bytes.split_at_checked(8)) else {
+                continue;
+            };
+            let (key, expires_at) = (ReplayKey::from_bytes(key), seconds(until));
+            if expires_at < now {
+                over.push(key);
+            } else {
+                notices.push(Notice { key, text: text.to_owned(), expires_at });
+            }
+        }
+        Ok((notices, over))
+    }
+
     fn stats(&self) -> Option<ReplayStats> {
         let txn = self.is_shared().then(|| self.env.write_txn())?.ok()?;
         let page = u64::from(self.env.unnamed_database_stat().page_size);
@@ -337,6 +407,10 @@ impl Opened {
     fn is_there(&self) -> bool {
         stat(&self.path).is_ok_and(|found| found.st_dev == self.device && found.st_ino == self.inode)
     }
+}
+
+fn notice_key(key: &ReplayKey) -> Vec<u8> {
+    [NOTICE, key.as_bytes()].concat()
 }
 
 /// Unix seconds out of what is kept for a key. What is no time holds for ever: it is not ours, and refuses.

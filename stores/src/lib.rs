@@ -1,10 +1,11 @@
 //! Single use beyond one process: an assertion buys one token, on whichever worker or host it is presented.
 //!
-//! The core answers from a table in its own process. Here is a store that several share, behind the same trait
+//! The core answers from a table in its own process. Here are two stores that several share, behind the same trait
 //! ([`idjag::ReplayStore`]) and with the same three answers: first, seen, unavailable. What cannot be known is
 //! unavailable, and the client gets 503.
 //!
 //! * [`FileReplay`] (`store = "file"`): the processes of one host, by a file that they map.
+//! * [`RedisReplay`] (`store = "redis"`): several hosts, by Redis or Valkey.
 //!
 //! [`open`] opens the one that a configuration names, for whoever builds an engine from it:
 //!
@@ -24,6 +25,8 @@
 #[cfg(all(feature = "file", target_os = "linux"))]
 mod file;
 mod open;
+#[cfg(feature = "redis")]
+mod redis_replay;
 
 /// Bytes of `max_bytes` for each key that [`FileReplay`] holds: what the pages of a tree take, with what they leave empty and
 /// what a transaction needs beside.
@@ -32,3 +35,5 @@ pub const FILE_ENTRY_BYTES: u64 = 112;
 #[cfg(all(feature = "file", target_os = "linux"))]
 pub use file::{FileReplay, OpenError};
 pub use open::open;
+#[cfg(feature = "redis")]
+pub use redis_replay::{RedisReplay, Settings};

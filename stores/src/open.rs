@@ -10,7 +10,8 @@ use idjag::{Config, Error, ReplayStore, Store};
 ///
 /// # Errors
 ///
-/// The store cannot be used, or is no part of this build; with file, line and key of the configuration.
+/// The store cannot be used, or is no part of this build; with file, line and key of the configuration. Redis that is out of
+/// reach is no error: its claims are unavailable until it is there.
 pub fn open(config: &Config, folder: Option<&Path>, now: i64) -> Result<Option<Box<dyn ReplayStore>>, Error> {
     match config.store() {
         Store::Memory { .. } => Ok(None),
@@ -25,11 +26,19 @@ pub fn open(config: &Config, folder: Option<&Path>, now: i64) -> Result<Option<B
             let store = crate::FileReplay::open(&folder, *max_bytes, now);
             Ok(Some(Box::new(store.map_err(|why| config.store_error(why.to_string()))?)))
         }
+        #[cfg(feature = "redis")]
+        Store::Redis { url, password, prefix, timeout_ms, .. } => {
+            let mut settings = crate::Settings::new(url, prefix);
+            settings.password = password.as_ref().map(|password| password.to_string());
+            settings.timeout = std::time::Duration::from_millis(u64::from(*timeout_ms));
+            let store = crate::RedisReplay::open(&settings, now);
+            Ok(Some(Box::new(store.map_err(|why| config.store_error(why))?)))
+        }
         other => {
             let _ = (folder, now);
             let which = match other {
                 Store::File { .. } => "a file as the store needs Linux, and the feature `file`",
-                _ => "there are memory and file",
+                _ => "Redis as the store needs the feature `redis`",
             };
             Err(config.store_error(format!("is not available in this build: {which}")))
         }

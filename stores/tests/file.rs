@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::Duration;
 
-use idjag::{Claim, Claimed, ReplayStore};
+use idjag::{Claim, Claimed, Clock, ReplayStore, SystemClock};
 use idjag_stores::{FILE_ENTRY_BYTES, FileReplay};
 use shared::{Place, World, assert_single, claim, key, tally};
 
@@ -192,6 +192,12 @@ fn what_expires_is_taken_out_while_others_come() {
         assert!(store.stats().entries <= 20_000 * 3 / 2, "{:?} at {now}", store.stats());
     }
     assert!(store.stats().entries >= 20_000);
+}
+
+#[test]
+fn what_one_engine_revokes_the_other_follows() {
+    let world = World::new("revoked", "store = \"file\"\nmax_bytes = \"1 MiB\"", 8, 0);
+    shared::revocations_travel(&world, SystemClock.now(), || {});
 }
 
 #[test]

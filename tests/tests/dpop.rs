@@ -133,7 +133,7 @@ fn a_bound_token_needs_its_proof_each_time() {
     }
 
     // Whatever changes, it is weighed again, and the proof is asked for again.
-    engine.revoke(&Revocation::Client("client-post"));
+    engine.revoke(&Revocation::Client("client-post")).unwrap();
     assert_eq!(told(&present(&engine, &token, None)), ("token_proof_required", 401));
     assert_eq!(told(&present(&engine, &token, Some(&proof(&good("6"))))), ("valid", 200));
     let seven = proof(&good("7"));
@@ -147,7 +147,7 @@ fn a_bound_token_needs_its_proof_each_time() {
     };
     assert_eq!(told(&engine.verify_request(&elsewhere)), ("token_audience_mismatch", 401));
     assert_eq!(told(&present(&engine, &token, Some(&seven))), ("valid", 200), "a refusal spends no proof");
-    engine.revoke(&Revocation::Client("f53f191f9311af35"));
+    engine.revoke(&Revocation::Client("f53f191f9311af35")).unwrap();
     assert_eq!(told(&present(&engine, &token, Some(&proof(&good("8"))))), ("token_revoked", 401));
 }
 

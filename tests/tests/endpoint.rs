@@ -234,10 +234,10 @@ fn a_client_that_is_known_by_its_document_is_a_client_as_any_other() {
     {
         assert_eq!((answer.status(), answer.slug()), (401, Some("client_unknown")));
     }
-    engine.revoke(&Revocation::Client(url));
+    engine.revoke(&Revocation::Client(url)).unwrap();
     assert!(who(&engine).is_none());
     assert_eq!(case.send(&engine).slug(), Some("blocked"));
-    engine.lift(&Revocation::Client(url));
+    engine.lift(&Revocation::Client(url)).unwrap();
     assert!(documents.asked().is_empty());
 
     // Whose origin is struck out is nobody any more, its tokens included; so is one whose connector or IdP is.
@@ -481,13 +481,13 @@ fn what_an_administrator_revokes_ends_at_once_and_is_refused_until_lifted() {
             Revocation::Issuer("https://acme.idp.example/"),
             Revocation::Token { jti: "another", expires_at: i64::MAX },
         ] {
-            engine.revoke(&another);
+            engine.revoke(&another).unwrap();
         }
         assert!(is_active(&old) && get().is_ok(), "{what}: others are not concerned");
 
         let jti = engine.verify(old.as_bytes(), resource).unwrap().jti().to_owned();
         let revocation = kind.unwrap_or(Revocation::Token { jti: &jti, expires_at: case.now + 3_630 });
-        engine.revoke(&revocation);
+        engine.revoke(&revocation).unwrap();
         assert!(!is_active(&old), "{what}");
         clock.set(case.now + 1);
         if kind.is_none() {
@@ -498,12 +498,12 @@ fn what_an_administrator_revokes_ends_at_once_and_is_refused_until_lifted() {
             assert_eq!(get(), Err((400, "access_denied".into(), Some("blocked"))), "{what}");
         }
 
-        engine.lift(&revocation);
+        engine.lift(&revocation).unwrap();
         assert!(!is_active(&old), "{what}: what ended does not come back");
         assert_eq!(is_active(&sibling), kind.is_none(), "{what}");
         let new = get().unwrap();
         assert!(is_active(&new), "{what}");
-        engine.revoke(&revocation);
+        engine.revoke(&revocation).unwrap();
         assert_eq!(is_active(&new), kind.is_none(), "{what}: again");
         // A configuration that is read again lifts nothing.
         engine.reload(world().config().unwrap()).unwrap();
@@ -559,6 +559,6 @@ fn a_token_is_active_for_those_who_may_ask() {
     assert_eq!(answer["authorization_details"], body["authorization_details"], "RFC 9396 section 9.2");
 
     // Row 72: whatever takes the token back, the next answer knows.
-    engine.revoke(&Revocation::Client("f53f191f9311af35"));
+    engine.revoke(&Revocation::Client("f53f191f9311af35")).unwrap();
     assert_eq!(ask(&other, &token), inactive);
 }

@@ -232,9 +232,9 @@ impl House {
         };
         let mut changes = 0;
         while !self.done.load(Ordering::Relaxed) {
-            self.engine.revoke(&bob);
+            self.engine.revoke(&bob).unwrap();
             answers(Err(Reason::Blocked));
-            self.engine.lift(&bob);
+            self.engine.lift(&bob).unwrap();
             answers(Ok(()));
             changes += 2;
         }

@@ -29,8 +29,7 @@ impl Exchange {
                     return Err(Door::of(self, state).tell_refused(&client.id, refusal, now));
                 }
                 let expires_at = token.expires_at().saturating_add(state.server.limits.leeway_s);
-                self.revoke(&Revocation::Token { jti: token.jti(), expires_at });
-                Ok(())
+                self.revoke(&Revocation::Token { jti: token.jti(), expires_at })
             });
             Some(match revoked {
                 Ok(()) => Response::empty(),

@@ -14,13 +14,13 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use idjag::{
-    Algorithm, Claim, Claimed, Clock, Config, Exchange, IdJag, IdJagMinter, ReplayKey, ReplayStore, Request,
-    SigningKey, SystemClock,
+    Algorithm, Claim, Claimed, Clock, Config, Exchange, IdJag, IdJagMinter, Reason, ReplayKey, ReplayStore,
+    Request, Revocation, SigningKey, SystemClock,
 };
 
 const ISSUER: &str = "https://acme.idp.example";
@@ -254,4 +254,55 @@ pub fn present() {
             });
         }
     });
+}
+
+/// Two engines over `config` of `world`, each with a clock of its own.
+pub fn engines(world: &World, now: i64) -> [(Exchange, Arc<AtomicI64>); 2] {
+    [(); 2].map(|()| {
+        let folder = world.place.path();
+        let text = fs::read_to_string(folder.join("idjag.toml")).unwrap();
+        let mut read = |path: &str| fs::read(folder.join(path)).map_err(|why| why.to_string());
+        let config = Config::parse("idjag.toml", &text, &mut read).unwrap();
+        let store = idjag_stores::open(&config, Some(folder), now).unwrap().unwrap();
+        let time = Arc::new(AtomicI64::new(now));
+        let clock = Arc::clone(&time);
+        let builder = Exchange::builder(config).replay(store).clock(move || clock.load(Ordering::SeqCst));
+        (builder.build().unwrap(), time)
+    })
+}
+
+/// What one engine revokes, the other one follows within a second of its clock; and what it lifts.
+pub fn revocations_travel(world: &World, now: i64, also: impl FnOnce()) {
+    const RESOURCE: &str = "https://mcp.chat.example/";
+    let [(here, _), (there, time)] = engines(world, now);
+    let assertions = fs::read_to_string(world.place.path().join("assertions")).unwrap();
+    let mut assertions = assertions.lines();
+    let mut exchange = || {
+        let assertion = assertions.next().unwrap().as_bytes();
+        there.exchange(&Request { assertion, client_id: CLIENT, ..Request::default() })
+    };
+    let (one, other) = (exchange().unwrap(), exchange().unwrap());
+    let verify = |token: &idjag::Issued| there.verify(token.access_token().as_bytes(), RESOURCE);
+    let reason = |token: &idjag::Issued| verify(token).unwrap_err().reason();
+    let jti = verify(&one).unwrap().jti().to_owned();
+
+    here.revoke(&Revocation::Token { jti: &jti, expires_at: now + 5_000 }).unwrap();
+    assert!(verify(&one).is_ok(), "it listens once in a second");
+    time.fetch_add(1, Ordering::SeqCst);
+    assert_eq!(reason(&one), Reason::TokenRevoked);
+    assert!(verify(&other).is_ok() && exchange().is_ok());
+
+    here.revoke(&Revocation::Client(CLIENT)).unwrap();
+    time.fetch_add(1, Ordering::SeqCst);
+    assert_eq!(exchange().unwrap_err().reason(), Reason::Blocked);
+    assert_eq!(reason(&other), Reason::TokenRevoked);
+    // An engine that begins later knows before its first answer.
+    let [(late, _), _] = engines(world, now);
+    assert!(late.verify(other.access_token().as_bytes(), RESOURCE).is_err());
+
+    also();
+    here.lift(&Revocation::Client(CLIENT)).unwrap();
+    time.fetch_add(1, Ordering::SeqCst);
+    assert!(exchange().is_ok());
+    assert_eq!(reason(&other), Reason::TokenRevoked, "what was revoked stays so");
 }
