@@ -20,10 +20,23 @@ impl<'a> From<&'a CStr> for Terminated<'a> {
 }
 
 /// Texts by their number, in one piece of memory.
-pub(crate) struct Texts {
+pub(crate) struct Texts<Ends = Vec<usize>> {
     bytes: Vec<u8>,
     /// Behind the NUL of each.
-    ends: Vec<usize>,
+    ends: Ends,
+}
+
+impl<const COUNT: usize> Texts<[usize; COUNT]> {
+    /// Copies as many texts as there always are. Asks for memory once.
+    pub(crate) fn fixed(texts: [&str; COUNT]) -> Self {
+        let mut bytes = Vec::with_capacity(texts.iter().map(|text| text.len() + 1).sum());
+        let ends = texts.map(|text| {
+            bytes.extend_from_slice(text.as_bytes());
+            bytes.push(0);
+            bytes.len()
+        });
+        Self { bytes, ends }
+    }
 }
 
 impl Texts {
@@ -56,17 +69,20 @@ impl Texts {
         self.bytes.push(0);
         self.ends.push(self.bytes.len());
     }
+}
 
+impl<Ends: AsRef<[usize]>> Texts<Ends> {
     /// The text of that number.
     pub(crate) fn text(&self, number: usize) -> Option<Terminated<'_>> {
-        let end = *self.ends.get(number)?;
-        let start = number.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
+        let ends = self.ends.as_ref();
+        let end = *ends.get(number)?;
+        let start = number.checked_sub(1).map_or(Some(0), |before| ends.get(before).copied())?;
         self.bytes.get(start..end).map(Terminated)
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.ends.len()
+        self.ends.as_ref().len()
     }
 }
 
@@ -88,6 +104,8 @@ mod tests {
         let found: Vec<&[u8]> =
             (0..4).filter_map(|number| texts.text(number)).map(Terminated::bytes).collect();
         assert_eq!(found, [&b"ab"[..], b"", b"c"]);
+        let fixed = Texts::fixed(["ab", "", "c"]);
+        assert!((0..4).all(|number| fixed.text(number).map(Terminated::bytes) == found.get(number).copied()));
         assert_eq!(texts.text(1).map(|text| text.into_parts().1), Some(0));
         assert_eq!(Terminated::from(c"ab").into_parts().1, 2);
     }

@@ -57,7 +57,7 @@ unsafe impl Versioned for Asking {
 ///
 /// Given by idjag_exchange and idjag_exchange_many; yours to free with idjag_token_free. Threads: any number may read it.
 pub struct Token {
-    texts: Texts,
+    texts: Texts<[usize; TEXTS]>,
     has_details: bool,
     expires_in_s: i64,
 }
@@ -67,11 +67,13 @@ const SCOPE: usize = 1;
 const RESOURCE: usize = 2;
 const TOKEN_TYPE: usize = 3;
 const DETAILS: usize = 4;
+/// How many there are.
+const TEXTS: usize = 5;
 
 impl From<Issued> for Token {
     fn from(issued: Issued) -> Self {
         let details = issued.authorization_details();
-        let texts = Texts::of(&[
+        let texts = Texts::fixed([
             issued.access_token(),
             issued.scope(),
             issued.resource(),
