@@ -402,11 +402,10 @@ impl JtiSource {
                 return Err(Reason::SigningFailed);
             }
         }
-        let mut jti = *assertion.as_bytes();
-        for (mixed, drawn) in jti.iter_mut().zip(self.pool.drain(self.pool.len() - Self::BYTES..)) {
-            *mixed ^= drawn;
-        }
-        Ok(base64url::encode_into(&jti, buffer))
+        let drawn = self.pool.last_chunk().copied().unwrap_or_default();
+        self.pool.truncate(self.pool.len() - Self::BYTES);
+        let mixed = u128::from_ne_bytes(drawn) ^ u128::from_ne_bytes(*assertion.as_bytes());
+        Ok(base64url::encode_into(&mixed.to_ne_bytes(), buffer))
     }
 }
 

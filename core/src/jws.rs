@@ -27,11 +27,10 @@ impl<'a> Compact<'a> {
         let (Some(first), Some(second)) = (dots.next(), dots.next()) else {
             return Err(Reason::AssertionMalformed);
         };
-        // Five parts are a JWE (RFC 7516 section 7.1); two more dots settle it, however many follow.
-        match (dots.next(), dots.next(), dots.next()) {
-            (None, ..) => {}
-            (Some(_), Some(_), None) => return Err(Reason::AssertionEncrypted),
-            _ => return Err(Reason::AssertionMalformed),
+        if dots.next().is_some() {
+            // Five parts are a JWE (RFC 7516 section 7.1); two more dots settle it, however many follow.
+            let is_encrypted = dots.next().is_some() && dots.next().is_none();
+            return Err(if is_encrypted { Reason::AssertionEncrypted } else { Reason::AssertionMalformed });
         }
         let (signing_input, signature) = token.split_at(second);
         let (header, payload) = signing_input.split_at(first);
