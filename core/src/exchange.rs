@@ -463,7 +463,7 @@ impl Exchange {
     /// proof of possession, so an assertion with `cnf`, and a connector that requires one, are refused here: they need
     /// [`handle`](Self::handle).
     ///
-    /// Costs one verification and one signature, and about 3 us beside.
+    /// Costs one verification and one signature, and about 2 us beside.
     pub fn exchange(&self, request: &Request<'_>) -> Result<Issued, Refusal> {
         self.decide(request, self.clock.now())?.finish()
     }
