@@ -198,6 +198,7 @@ bench: need-rust ## the figures of the README, what changes with growth (and its
 	$(CARGO) build --release --locked -p idjag-ffi
 	$(CARGO) bench --locked -p idjag-ffi --bench overhead
 	CARGO="$(CARGO)" ffi/benches/run
+	$(CARGO) bench --locked -p idjag-stores
 	$(CARGO) bench --locked -p idjag-benches
 	CARGO="$(CARGO)" benches/peers/run
 

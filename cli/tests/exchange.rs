@@ -110,6 +110,7 @@ fn an_explanation_spends_nothing_and_names_the_rule() {
     assert!(later.status == 1 && later.out.contains("expired"), "{}", later.out);
 }
 
+#[cfg(all(feature = "file", target_os = "linux"))]
 #[test]
 fn two_processes_that_share_a_file_grant_once() {
     let (place, lines) = recorded("shared");
