@@ -133,8 +133,8 @@ class Exchange(_core.Exchange):
     ) -> TokenResponse:
         """`token_endpoint`, complete when the record of it is durable. As long as there is none, that is at once.
 
-        Where keys or clients' documents are fetched, or the single-use store is Redis, on another thread: the loop does not wait
-        for them.
+        Where keys or clients' documents are fetched, or the single-use store is Redis, on another thread: the loop does
+        not wait for them.
         """
         arguments = ("token", body, method, target, headers, authorization, dpop, client_certificate, peer)
         if self._may_wait:
