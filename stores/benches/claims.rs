@@ -70,14 +70,12 @@ fn run(what: &str, processes: u64, batch: usize) -> Option<u64> {
 /// What one process does: as many claims as it can.
 fn work(what: &str, place: &Path, batch: usize, number: u64, start_ms: &str) -> u64 {
     let now = SystemClock.now();
-    let store: Box<dyn ReplayStore> = match what {
-        "file" => Box::new(idjag_stores::FileReplay::open(&place.join("file"), MAX_BYTES, now).unwrap()),
-        _ => {
-            let url = format!("unix://{}", place.join("redis.sock").display());
-            Box::new(
-                idjag_stores::RedisReplay::open(&idjag_stores::Settings::new(url, "bench:"), now).unwrap(),
-            )
-        }
+    let store: Box<dyn ReplayStore> = if what == "file" {
+        Box::new(idjag_stores::FileReplay::open(&place.join("file"), MAX_BYTES, now).unwrap())
+    } else {
+        let settings =
+            idjag_stores::Settings::new(format!("unix://{}", place.join("redis.sock").display()), "bench:");
+        Box::new(idjag_stores::RedisReplay::open(&settings, now).unwrap())
     };
     let start = Duration::from_millis(start_ms.parse().unwrap());
     thread::sleep(start.saturating_sub(SystemTime::UNIX_EPOCH.elapsed().unwrap()));
