@@ -250,11 +250,14 @@ def test_a_child_that_outlives_its_parent_holds_nothing(tmp_path: Path) -> None:
     script = """
 import idjag, os, signal, sys
 exchange = idjag.Exchange(sys.argv[1])
+reading, writing = os.pipe()
 child = os.fork()
 if child == 0:
+    os.write(writing, b".")
     os.close(1)
     sys.stdin.read()
     os._exit(0)
+os.read(reading, 1)
 print(child, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
