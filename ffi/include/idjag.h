@@ -425,7 +425,8 @@ extern "C" {
 // Never freed.
 const char *idjag_version(void);
 
-// Makes an engine, and opens the single-use store that the configuration names. `callbacks` may be NULL. Starts no thread.
+// Makes an engine, and opens the single-use store that the configuration names. `callbacks` may be NULL. Starts no thread, but one that writes the record where the
+// configuration asks for it (`[audit]`).
 //
 // IDJAG_LOAD_FAILED: the configuration, or a file that it names, cannot be used; `message` has file, line and key.
 idjag_result_t idjag_exchange_new(const idjag_config_t *config,

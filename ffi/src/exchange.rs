@@ -53,7 +53,8 @@ unsafe impl Versioned for Configuration {
     const NAME: &'static str = "config";
 }
 
-/// Makes an engine, and opens the single-use store that the configuration names. `callbacks` may be NULL. Starts no thread.
+/// Makes an engine, and opens the single-use store that the configuration names. `callbacks` may be NULL. Starts no thread, but one that writes the record where the
+/// configuration asks for it (`[audit]`).
 ///
 /// IDJAG_LOAD_FAILED: the configuration, or a file that it names, cannot be used; `message` has file, line and key.
 #[unsafe(no_mangle)]
@@ -72,10 +73,14 @@ pub unsafe extern "C" fn idjag_exchange_new(
             None => Box::new(SystemClock),
         };
         let config = source.config()?;
-        let store = source.store(&config, clock.now())?;
+        let now = clock.now();
+        let (store, record) = (source.store(&config, now)?, source.record(&config, now)?);
         let mut builder = Exchange::builder(config).clock(move || clock.now());
         if let Some(store) = store {
             builder = builder.replay(store);
+        }
+        if let Some(record) = record {
+            builder = record.give(builder);
         }
         if let Some(documents) = host.and_then(|host| host.host_documents()) {
             builder = builder.client_documents(Box::new(documents));

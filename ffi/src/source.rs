@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use idjag::{Config, Error, IdpConfig, ReplayStore};
+use idjag::{Audit, Config, Error, IdpConfig, ReplayStore};
+use idjag_log::Kept;
 
 use crate::caller::Caller;
 use crate::error::Failure;
@@ -66,6 +67,20 @@ impl<'c> Source<'c> {
     pub(crate) fn store(&self, config: &Config, now: i64) -> Result<Option<Box<dyn ReplayStore>>, Failure> {
         let store = idjag_stores::open(config, self.folder.as_deref(), now);
         store.map_err(|error| self.located(&error))
+    }
+
+    /// The record that `config` asks for, opened; `None` where it asks for none.
+    pub(crate) fn record(&self, config: &Config, now: i64) -> Result<Option<Kept>, Failure> {
+        match (&self.folder, config.audit()) {
+            (Some(folder), _) => {
+                idjag_log::open(config, folder, now).map_err(|error| Failure::Load(error.to_string()))
+            }
+            (None, Some(Audit::Record { .. })) => Err(Failure::Load(format!(
+                "{}: `audit`: no folder was given to keep the record in",
+                self.name
+            ))),
+            (None, _) => Ok(None),
+        }
     }
 
     /// The error with its file as the user finds it: what the configuration names is relative to its folder.

@@ -53,7 +53,8 @@ impl Options {
 /// Every exchange is a line of JSON; of refusals without a valid signature, which anybody can make, so many that a flood of
 /// them is counted by reason instead (2,000 at once, twenty a second). `queue` costs some hundred nanoseconds, a lock and no system call but to wake a
 /// writer that sleeps, and allocates nothing once its buffers have grown. It refuses while the disk fails and while 64
-/// MiB wait for it; the engine then answers 503. Dropping it writes what is left and closes the log.
+/// MiB wait for it; the engine then answers 503. Dropping it writes what is left and closes the log. It belongs to its process: a child of `fork` gets no
+/// answer from it.
 pub struct Log {
     queue: Arc<Queue>,
     sampler: Arc<Sampler>,
@@ -217,6 +218,11 @@ impl fmt::Debug for Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
+        if !self.queue.has_writer() {
+            // A child of `fork`: the log is its parent's, and so is the thread.
+            std::mem::forget(self.writer.take());
+            return;
+        }
         // The last line; whether it can be written or not, the log ends.
         self.sampler.say_sums(&self.queue, true);
         let _ = self.queue.say("IJ900I", "log_closed", |_| {});

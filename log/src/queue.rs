@@ -5,7 +5,7 @@
 //! sleeps or where much has come together; who waits wakes it at once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use idjag::{Clock, Receipt, RecordUnavailable, SystemClock};
 use parking_lot::{Condvar, Mutex};
@@ -14,6 +14,8 @@ use crate::line::Line;
 
 /// Bytes that may wait for the writer: some hundred thousand lines.
 const CAPACITY: usize = 64 << 20;
+/// How long somebody waits before looking whether there is a writer at all.
+const LOOK_UP: Duration = Duration::from_secs(1);
 /// So many bytes are worth a write of their own.
 const WORTH_A_WRITE: usize = 32 << 10;
 
@@ -25,6 +27,8 @@ pub(crate) struct Queue {
     done: Condvar,
     /// Lines before this number are as durable as was promised.
     durable: AtomicU64,
+    /// Where the writer runs: a child of `fork` has a copy of the queue, and none of it.
+    process: u32,
 }
 
 struct Inner {
@@ -71,6 +75,7 @@ impl Queue {
             work: Condvar::new(),
             done: Condvar::new(),
             durable: AtomicU64::new(next),
+            process: std::process::id(),
         }
     }
 
@@ -144,8 +149,15 @@ impl Queue {
                 inner.idle = false;
                 self.work.notify_one();
             }
-            self.done.wait(&mut inner);
+            if self.done.wait_for(&mut inner, LOOK_UP).timed_out() && !self.has_writer() {
+                return Err(RecordUnavailable);
+            }
         }
+    }
+
+    /// Whether this is the process that writes.
+    pub(crate) fn has_writer(&self) -> bool {
+        std::process::id() == self.process
     }
 
     /// For the writer: appends all lines to `lines`. With nothing there, sleeps until `until`; with something that nobody
@@ -228,8 +240,6 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn soon() -> Instant {

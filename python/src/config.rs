@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use idjag::{Config, Error, ReplayStore};
+use idjag_log::Kept;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
@@ -124,6 +125,16 @@ impl Given {
         };
         let store = py.detach(|| idjag_stores::open(config, Some(folder), now));
         store.map_err(|error| errors::config(py, &self.located(&error), Some(&error)))
+    }
+
+    /// The record that `config` asks for, opened at `now`; `None` where it asks for none.
+    pub(crate) fn record(&self, py: Python<'_>, config: &Config, now: i64) -> PyResult<Option<Kept>> {
+        let folder = match self {
+            Self::Mapping(_) => Path::new(""),
+            Self::File(path) => path.parent().unwrap_or(Path::new("")),
+        };
+        let record = py.detach(|| idjag_log::open(config, folder, now));
+        record.map_err(|error| errors::config(py, &error.to_string(), None))
     }
 
     /// The error with its file as the user finds it.

@@ -37,6 +37,8 @@ pub(crate) struct Exchange {
     alone: Mutex<Alone>,
     /// Whether the single-use store is on another host, and a call waits for it.
     is_remote: bool,
+    /// Whether exchanges wait for a disk.
+    keeps_record: bool,
 }
 
 /// How a request shows that a token is its own.
@@ -77,8 +79,11 @@ impl Exchange {
         let given = config;
         let config = given.load(py, Config::parse)?;
         let alone = Mutex::new(given.alone(py, &config)?);
-        let store = given.store(py, &config, clock.now(py)?)?;
         let is_remote = matches!(config.store(), Store::Redis { .. });
+        let now = clock.now(py)?;
+        let store = given.store(py, &config, now)?;
+        let record = given.record(py, &config, now)?;
+        let keeps_record = record.is_some();
         let builder = idjag::Exchange::builder(config);
         let builder = match clock {
             Source::System => builder,
@@ -92,11 +97,16 @@ impl Exchange {
             Some(store) => builder.replay(store),
             None => builder,
         };
+        let builder = match record {
+            Some(record) => record.give(builder),
+            None => builder,
+        };
         let fetcher = Fetcher::new(builder.fetch_settings(), given.folder(), Pace::default());
         let engine = py
             .detach(|| fetching::start(builder, &fetcher, documents.is_some()))
             .map_err(|error| errors::load(py, &error))?;
-        Ok(Self { engine, fetcher, clock, documents, process: Process::current(), alone, is_remote })
+        let process = Process::current();
+        Ok(Self { engine, fetcher, clock, documents, process, alone, is_remote, keeps_record })
     }
 
     /// Exchanges an ID-JAG for an access token.
@@ -122,7 +132,7 @@ impl Exchange {
             scope: scopes.as_ref().and_then(|scopes| scopes.0.as_deref()),
             authorization_details: authorization_details.as_ref().map(|details| &*details.0),
         };
-        let issued = self.working(py, || engine.exchange(&request));
+        let issued = self.deciding(py, || engine.exchange(&request));
         issued.map(IssuedToken).map_err(|refusal| errors::refusal(py, refusal))
     }
 
@@ -239,7 +249,7 @@ impl Exchange {
         let given =
             endpoint::Given { body, method, target, headers, authorization, dpop, client_certificate, peer };
         let engine = self.engine(py)?;
-        Ok(given.answered(|request| self.working(py, || answer(engine, request))))
+        Ok(given.answered(|request| self.deciding(py, || answer(engine, request))))
     }
 
     /// The metadata of the authorization server, as JSON (RFC 8414).
@@ -402,6 +412,11 @@ impl Exchange {
     /// Does `work`, and lets others have the interpreter meanwhile where it may wait for another host.
     fn working<R: Send>(&self, py: Python<'_>, work: impl FnOnce() -> R + Send) -> R {
         if self.is_remote { py.detach(work) } else { work() }
+    }
+
+    /// The same of what also waits for the record.
+    fn deciding<R: Send>(&self, py: Python<'_>, work: impl FnOnce() -> R + Send) -> R {
+        if self.is_remote || self.keeps_record { py.detach(work) } else { work() }
     }
 
     /// The engine, its clock asked for the call that follows.
