@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use idjag::{Algorithm, Clock, Exchange, KeyOwner, KeySet, MemoryReplay, Store, SystemClock};
+use idjag::{
+    Algorithm, Audit, Clock, Durability, Exchange, KeyOwner, KeySet, MemoryReplay, NoRecord, Store,
+    SubjectForm, SystemClock,
+};
 use idjag_fetch::{Freshness, Live, SourceState};
 
 use crate::Answer;
@@ -44,7 +47,9 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
     let config = source.config()?;
     let overdue = config.overdue(SystemClock.now());
     let store = config.store().clone();
-    let builder = Exchange::builder(config).replay(Box::new(MemoryReplay::new(0)));
+    let audit = config.audit().cloned();
+    // Neither store nor record is opened: whether they can be is for the server to see.
+    let builder = Exchange::builder(config).record(Arc::new(NoRecord)).replay(Box::new(MemoryReplay::new(0)));
     let (exchange, sources) = if args.offline {
         (Arc::new(builder.build()?), None)
     } else {
@@ -70,6 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
         print_connector(connector, &overdue, &mut out)?;
     }
     print_single_use(&store, &outline, &mut out)?;
+    writeln!(out, "{BOLD}record{BOLD:#}      {}", record(audit.as_ref()))?;
     writeln!(out, "{BOLD}policy{BOLD:#}      sha256 {}", stats.policy_digest)?;
 
     let warnings = exchange.warnings();
@@ -95,6 +101,31 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
         complain(&format!("keys are not to be had: {}; see above why", missing.join(", ")));
     }
     Ok((overdue.is_empty() && missing.is_empty()).into())
+}
+
+/// Where the record is kept, and how.
+fn record(audit: Option<&Audit>) -> String {
+    match audit {
+        Some(Audit::Record { path, durability, subject, .. }) => {
+            let durability = match durability {
+                Durability::Sync => "on disk before each answer".to_owned(),
+                Durability::GroupMs(most) => format!("on disk {most} ms after each answer at most"),
+                _ => format!("{YELLOW}on disk about a second after each answer{YELLOW:#}"),
+            };
+            let subject = match subject {
+                SubjectForm::Plain => "people by `sub`",
+                SubjectForm::Hmac => "people by an HMAC",
+                _ => "people left out",
+            };
+            format!("{path}: {durability}, {subject}")
+        }
+        Some(_) => "off".to_owned(),
+        None => {
+            format!(
+                "{YELLOW}none: nothing of what is granted is kept; write `[audit]`, or audit = \"off\"{YELLOW:#}"
+            )
+        }
+    }
 }
 
 fn print_server(outline: &Outline, people: usize, out: &mut dyn Write) -> Result<()> {
