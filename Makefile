@@ -17,7 +17,7 @@ HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 RING := --locked --no-default-features --features ring
 
 # What `make test-c` needs, by Debian's names.
-DEBIAN := g++ clang valgrind binutils make pkg-config cmake curl libjansson-dev libmicrohttpd-dev
+DEBIAN := g++ clang libclang-rt-dev valgrind binutils make pkg-config cmake curl libjansson-dev libmicrohttpd-dev
 # What the tests of the single-use stores need.
 REDIS := redis-server
 
@@ -237,6 +237,9 @@ need-c++:
 need-c:
 	@for tool in gcc g++ clang valgrind nm pkg-config cmake curl; do command -v $$tool >/dev/null || \
 	    { echo "$$tool is missing: run 'make deps' as root, or install $(DEBIAN); or SKIP=c" >&2; exit 1; }; done
+	@mkdir -p target; echo 'int LLVMFuzzerTestOneInput(const char *data, unsigned long size) { return !data && size; }' | \
+	    clang -x c -fsanitize=fuzzer,address -o target/libfuzzer-is-there - 2>/dev/null || \
+	    { echo "clang has no libFuzzer: run 'make deps' as root, or install $(DEBIAN); or SKIP=c" >&2; exit 1; }
 	@for library in jansson libmicrohttpd; do pkg-config --exists $$library || \
 	    { echo "the development part of $$library is missing: run 'make deps' as root, or install $(DEBIAN); or SKIP=c" >&2; exit 1; }; done
 
