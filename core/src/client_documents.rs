@@ -94,7 +94,7 @@ enum Source {
 
 fn key_set(text: &[u8]) -> Result<KeySet, Reason> {
     let algorithms: Vec<_> = asymmetric_algorithms().collect();
-    KeySet::parse_usable(text, &algorithms).map_err(|_| Reason::ClientDocumentInvalid)
+    KeySet::succeed(None, text, &algorithms).map_err(|_| Reason::ClientDocumentInvalid)
 }
 
 fn read(

@@ -103,7 +103,8 @@ impl Clients {
             return Some(Ok(0));
         };
         let algorithms: Vec<_> = asymmetric_algorithms().collect();
-        Some(KeySet::parse_usable(jwks, &algorithms).map(|keys| {
+        let before = self.fetched.get(&at).map(|keys| &**keys);
+        Some(KeySet::succeed(before, jwks, &algorithms).map(|keys| {
             let usable = keys.len();
             self.fetched.insert(at, Arc::new(keys));
             usable

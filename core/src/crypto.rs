@@ -15,6 +15,8 @@ use ring as provider;
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
 compile_error!("idjag needs a crypto provider: turn on the feature `aws-lc-rs` (default) or `ring`");
 
+use std::sync::Arc;
+
 use provider::digest;
 use provider::hmac;
 use provider::rand::{SecureRandom, SystemRandom};
@@ -77,7 +79,7 @@ pub(crate) struct SigningFailed;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RandomFailed;
 
-/// A key for verifying, parsed once for exactly one algorithm.
+/// A key for verifying, checked once, for exactly one algorithm.
 pub(crate) struct PublicKey(Verifier);
 
 enum Verifier {
@@ -87,8 +89,24 @@ enum Verifier {
 }
 
 impl PublicKey {
-    /// The key for `algorithm` out of its members, in the order of [`KeyType::public_members`]; for HS256 the secret.
-    pub(crate) fn new(algorithm: Algorithm, members: &[Octets]) -> Result<Self, Refused> {
+    /// The key for each of `algorithms`, which are for keys of one type, out of its members, in the order of
+    /// [`KeyType::public_members`]. The numbers of an RSA key are kept once for all of them.
+    pub(crate) fn for_each(
+        algorithms: &[Algorithm],
+        members: &[Octets],
+    ) -> Result<Vec<(Algorithm, Self)>, Refused> {
+        let numbers = match (algorithms, members) {
+            ([first, ..], [e, n]) if first.key_type() == KeyType::Rsa => Some(RsaNumbers::check(n, e)?),
+            _ => None,
+        };
+        let key = |algorithm: Algorithm| match &numbers {
+            Some(numbers) => numbers.clone().key(algorithm),
+            None => Self::new(algorithm, members),
+        };
+        algorithms.iter().map(|algorithm| Ok((*algorithm, key(*algorithm)?))).collect()
+    }
+
+    fn new(algorithm: Algorithm, members: &[Octets]) -> Result<Self, Refused> {
         match (algorithm.key_type(), members) {
             (KeyType::Rsa, [e, n]) => Self::rsa(algorithm, n, e),
             (KeyType::P256 | KeyType::P384 | KeyType::P521, [x, y]) => Self::ec(algorithm, x, y),
@@ -100,11 +118,7 @@ impl PublicKey {
 
     /// A modulus of 2048 to 8192 bits and an odd exponent of 65537 to 2^33 - 1, both without leading zero octets.
     pub(crate) fn rsa(algorithm: Algorithm, n: &[u8], e: &[u8]) -> Result<Self, Refused> {
-        check_modulus_and_exponent(n, e)?;
-        let parameters = rsa_parameters(algorithm).ok_or(Refused::NotSupported)?;
-        provider_specific::parse_rsa(algorithm, parameters, n, e)
-            .map(|key| Self(Verifier::Signature(key)))
-            .ok_or(Refused::Inconsistent)
+        RsaNumbers::check(n, e)?.key(algorithm)
     }
 
     /// A point on the curve of `algorithm`; both coordinates in full length (RFC 7518 section 6.2.1.2).
@@ -144,6 +158,32 @@ impl PublicKey {
             Verifier::Signature(key) => provider_specific::verify(key, message, signature),
             Verifier::Mac(key) => hmac::verify(key, message, signature).is_ok(),
         }
+    }
+}
+
+/// The modulus and the exponent of an RSA key that may be used.
+#[derive(Clone)]
+struct RsaNumbers {
+    n: Arc<[u8]>,
+    /// Most significant octet first.
+    e: [u8; 8],
+}
+
+impl RsaNumbers {
+    fn check(n: &[u8], e: &[u8]) -> Result<Self, Refused> {
+        let exponent = check_modulus_and_exponent(n, e)?;
+        Ok(Self { n: n.into(), e: exponent.to_be_bytes() })
+    }
+
+    /// The exponent, with the fewest octets.
+    fn e(&self) -> &[u8] {
+        let zeros = self.e.iter().take_while(|octet| **octet == 0).count();
+        self.e.get(zeros..).unwrap_or_default()
+    }
+
+    fn key(self, algorithm: Algorithm) -> Result<PublicKey, Refused> {
+        let parameters = rsa_parameters(algorithm).ok_or(Refused::NotSupported)?;
+        Ok(PublicKey(Verifier::Signature(provider_specific::rsa(algorithm, parameters, self))))
     }
 }
 
@@ -296,8 +336,8 @@ fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
     }
 }
 
-/// Stricter than either provider, so that both refuse the same keys, and refuse them when they are parsed.
-fn check_modulus_and_exponent(n: &[u8], e: &[u8]) -> Result<(), Refused> {
+/// Stricter than either provider, so that both refuse the same keys, and refuse them when they are read. Gives the exponent.
+fn check_modulus_and_exponent(n: &[u8], e: &[u8]) -> Result<u64, Refused> {
     let bits = number_bits(n)?;
     if bits < *MODULUS_BITS.start() {
         return Err(Refused::ModulusTooSmall);
@@ -318,7 +358,7 @@ fn check_modulus_and_exponent(n: &[u8], e: &[u8]) -> Result<(), Refused> {
     if !EXPONENTS.contains(&exponent) || exponent % 2 == 0 {
         return Err(Refused::Exponent);
     }
-    Ok(())
+    Ok(exponent)
 }
 
 /// Whether a modulus is a power of 65537 modulo each of the small primes: so are all that one faulty generator made
@@ -519,6 +559,8 @@ fn copy<'o>(signature: &[u8], out: &'o mut [u8; MAX_SIGNATURE]) -> Result<&'o [u
 
 #[cfg(feature = "aws-lc-rs")]
 mod provider_specific {
+    use std::sync::OnceLock;
+
     use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
     use aws_lc_rs::rsa::KeySize;
     use aws_lc_rs::signature::{
@@ -528,7 +570,7 @@ mod provider_specific {
 
     use super::{
         Algorithm, EcdsaKeyPair, Ed25519KeyPair, Halves, KeyType, PublicKeyComponents, Refused, RsaKeyPair,
-        RsaParameters, VerificationAlgorithm, Zeroizing, der, digest, pkcs8_key,
+        RsaNumbers, RsaParameters, VerificationAlgorithm, Zeroizing, der, digest, pkcs8_key,
     };
 
     /// A key, and the hash that goes before it.
@@ -536,19 +578,40 @@ mod provider_specific {
     /// To hash here and hand over the digest is the same work without the contexts that the provider makes to take a
     /// message: for RS256 some 2 % less.
     pub(super) struct Parsed {
-        key: ParsedPublicKey,
+        form: Form,
         /// None: the message itself is signed.
         hash: Option<&'static digest::Algorithm>,
     }
 
-    pub(super) fn parse_rsa(
+    enum Form {
+        Point(ParsedPublicKey),
+        /// RSA. The provider's form of it is made for the first signature that is looked at: it takes a kilobyte, and
+        /// another one with what the provider works out then, and a set often has keys that sign nothing at present.
+        Numbers(&'static RsaParameters, RsaNumbers, OnceLock<Box<ParsedPublicKey>>),
+    }
+
+    impl Form {
+        /// None only where there is no memory: everything that it could refuse was checked.
+        fn parsed(&self) -> Option<&ParsedPublicKey> {
+            let (parameters, numbers, parsed) = match self {
+                Self::Point(key) => return Some(key),
+                Self::Numbers(parameters, numbers, parsed) => (*parameters, numbers, parsed),
+            };
+            if let Some(key) = parsed.get() {
+                return Some(key);
+            }
+            let components = PublicKeyComponents { n: &*numbers.n, e: numbers.e() };
+            let key = components.to_parsed_public_key(parameters).ok()?;
+            Some(parsed.get_or_init(|| Box::new(key)))
+        }
+    }
+
+    pub(super) fn rsa(
         algorithm: Algorithm,
         parameters: &'static RsaParameters,
-        n: &[u8],
-        e: &[u8],
-    ) -> Option<Parsed> {
-        let key = PublicKeyComponents { n, e }.to_parsed_public_key(parameters).ok()?;
-        Some(Parsed { key, hash: hash(algorithm) })
+        numbers: RsaNumbers,
+    ) -> Parsed {
+        Parsed { form: Form::Numbers(parameters, numbers, OnceLock::new()), hash: hash(algorithm) }
     }
 
     fn hash(algorithm: Algorithm) -> Option<&'static digest::Algorithm> {
@@ -581,15 +644,15 @@ mod provider_specific {
         point: &[u8],
     ) -> Option<Parsed> {
         let key = ParsedPublicKey::new(parameters, point).ok()?;
-        Some(Parsed { key, hash: hash(algorithm) })
+        Some(Parsed { form: Form::Point(key), hash: hash(algorithm) })
     }
 
     pub(super) fn verify(key: &Parsed, message: &[u8], signature: &[u8]) -> bool {
-        match key.hash {
-            Some(hash) => key.key.verify_digest_sig(&digest::digest(hash, message), signature),
-            None => key.key.verify_sig(message, signature),
-        }
-        .is_ok()
+        let verified = key.form.parsed().map(|parsed| match key.hash {
+            Some(hash) => parsed.verify_digest_sig(&digest::digest(hash, message), signature),
+            None => parsed.verify_sig(message, signature),
+        });
+        verified.is_some_and(|verified| verified.is_ok())
     }
 
     pub(super) fn p256_pair(d: &[u8], point: &[u8]) -> Option<EcdsaKeyPair> {
@@ -637,24 +700,17 @@ mod provider_specific {
 
     use super::{
         Algorithm, EcdsaKeyPair, Ed25519KeyPair, Halves, KeyType, PublicKeyComponents, Refused, RsaKeyPair,
-        RsaParameters, VerificationAlgorithm,
+        RsaNumbers, RsaParameters, VerificationAlgorithm,
     };
 
     /// ring has no parsed form for the public: it parses at each verification what was checked here once.
     pub(super) enum Parsed {
-        Rsa(&'static RsaParameters, PublicKeyComponents<Box<[u8]>>),
+        Rsa(&'static RsaParameters, RsaNumbers),
         Point(UnparsedPublicKey<Box<[u8]>>),
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "with the other provider it can fail")]
-    pub(super) fn parse_rsa(
-        _algorithm: Algorithm,
-        parameters: &'static RsaParameters,
-        n: &[u8],
-        e: &[u8],
-    ) -> Option<Parsed> {
-        let (n, e) = (n.into(), e.into());
-        Some(Parsed::Rsa(parameters, PublicKeyComponents { n, e }))
+    pub(super) fn rsa(_: Algorithm, parameters: &'static RsaParameters, numbers: RsaNumbers) -> Parsed {
+        Parsed::Rsa(parameters, numbers)
     }
 
     pub(super) fn ecdsa_parameters(curve: KeyType) -> Option<&'static dyn VerificationAlgorithm> {
@@ -691,7 +747,10 @@ mod provider_specific {
 
     pub(super) fn verify(key: &Parsed, message: &[u8], signature: &[u8]) -> bool {
         match key {
-            Parsed::Rsa(parameters, components) => components.verify(parameters, message, signature).is_ok(),
+            Parsed::Rsa(parameters, numbers) => {
+                let components = PublicKeyComponents { n: &*numbers.n, e: numbers.e() };
+                components.verify(parameters, message, signature).is_ok()
+            }
             Parsed::Point(point) => point.verify(message, signature).is_ok(),
         }
     }

@@ -148,7 +148,7 @@ impl<'a> Jwk<'a> {
         self.string("kid")
     }
 
-    /// The key, parsed for each algorithm of `allowed` that it may be used with: for its `alg`, or without one for all
+    /// The key, for each algorithm of `allowed` that it may be used with: for its `alg`, or without one for all
     /// that fit its `kty` and `crv`.
     pub(crate) fn verifying_key(&self, allowed: &[Algorithm]) -> Result<VerifyingKey, KeyProblem> {
         let key_type = self.public_key_type()?;
@@ -157,18 +157,19 @@ impl<'a> Jwk<'a> {
         let members = self.octets(key_type.public_members())?;
         let kid = self.kid()?;
 
-        let mut parsed: Vec<(Algorithm, PublicKey)> = Vec::new();
+        let mut fitting: Vec<Algorithm> = Vec::new();
         for candidate in allowed {
             let fits =
                 algorithm.map_or(candidate.key_type() == key_type, |algorithm| algorithm == *candidate);
-            if fits && !parsed.iter().any(|(done, _)| done == candidate) {
-                parsed.push((*candidate, PublicKey::new(*candidate, &members)?));
+            if fits && !fitting.contains(candidate) {
+                fitting.push(*candidate);
             }
         }
-        if parsed.is_empty() {
+        if fitting.is_empty() {
             return Err(KeyProblem::AlgorithmNotAllowed);
         }
-        Ok(VerifyingKey::new(kid.as_ref().map(|kid| kid.as_str()), parsed))
+        let keys = PublicKey::for_each(&fitting, &members)?;
+        Ok(VerifyingKey::new(kid.as_ref().map(|kid| kid.as_str()), keys))
     }
 
     /// The private key, for its `alg`, or without one for the algorithm that its type is minted with here.

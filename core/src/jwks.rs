@@ -3,13 +3,13 @@
 //! A key that cannot be used is left out and the others stay; what was left out, and why, is kept for the operator. A
 //! set is parsed as a whole and never changes. Fetching it, and how long it is fresh, is not done here.
 
+use std::collections::HashMap;
 use std::fmt;
 
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
 use serde_json::value::RawValue;
 
 use crate::alg::Algorithm;
+use crate::crypto;
 use crate::jwk::{Jwk, KeyProblem, Object};
 use crate::key::VerifyingKey;
 
@@ -59,15 +59,24 @@ pub(crate) enum NoKey {
 
 /// The keys of one issuer that can verify its assertions.
 pub struct KeySet {
-    keys: Vec<VerifyingKey>,
-    by_kid: HashMap<Box<str>, Choice, RandomState>,
-    by_algorithm: Vec<(Algorithm, Choice)>,
-    problems: Vec<(Option<String>, KeyProblem)>,
+    /// In the order of their `kid`s; those without one come first.
+    keys: Box<[Held]>,
+    by_algorithm: Box<[(Algorithm, Choice)]>,
+    problems: Box<[(Option<String>, KeyProblem)]>,
 }
+
+/// A key, and the mark of the text that it was read from.
+struct Held {
+    key: VerifyingKey,
+    mark: Mark,
+}
+
+/// 128 bits of a SHA-256.
+type Mark = [u8; 16];
 
 #[derive(Clone, Copy)]
 enum Choice {
-    One(usize),
+    One(u32),
     Many,
 }
 
@@ -79,6 +88,21 @@ impl KeySet {
     ///
     /// The document as a whole is broken.
     pub fn parse(json: &[u8], allowed: &[Algorithm]) -> Result<Self, KeySetProblem> {
+        Self::read(json, allowed, None)
+    }
+
+    /// The same for a set that is to replace `before`, which was parsed with the same `allowed`: one without a usable key is
+    /// an error, too. A key that stands there to the byte as it does here is the same key, and not parsed again.
+    pub(crate) fn succeed(
+        before: Option<&Self>,
+        json: &[u8],
+        allowed: &[Algorithm],
+    ) -> Result<Self, KeySetProblem> {
+        let set = Self::read(json, allowed, before)?;
+        if set.is_empty() { Err(KeySetProblem::NoUsableKey) } else { Ok(set) }
+    }
+
+    fn read(json: &[u8], allowed: &[Algorithm], before: Option<&Self>) -> Result<Self, KeySetProblem> {
         if json.len() > MAX_DOCUMENT {
             return Err(KeySetProblem::TooLarge);
         }
@@ -92,31 +116,29 @@ impl KeySet {
             .and_then(|keys| serde_json::from_str(keys.get()).ok())
             .ok_or(KeySetProblem::NoKeys)?;
 
-        let mut set = Self {
-            keys: Vec::with_capacity(texts.len()),
-            by_kid: HashMap::default(),
-            by_algorithm: Vec::new(),
-            problems: Vec::new(),
-        };
+        let known: HashMap<Mark, &VerifyingKey> =
+            before.iter().flat_map(|before| &before.keys).map(|held| (held.mark, &held.key)).collect();
+        let (mut keys, mut problems) = (Vec::with_capacity(texts.len()), Vec::new());
         for text in texts {
-            match Jwk::parse(text.get().as_bytes()) {
+            let text = text.get().as_bytes();
+            let mark = crypto::sha256(&[text]).first_chunk().copied().unwrap_or_default();
+            if let Some(key) = known.get(&mark) {
+                keys.push(Held { key: key.share(), mark });
+                continue;
+            }
+            match Jwk::parse(text) {
                 Ok(jwk) => match jwk.verifying_key(allowed) {
-                    Ok(key) => set.add(key),
+                    Ok(key) => keys.push(Held { key, mark }),
                     Err(problem) => {
                         let kid = jwk.kid().ok().flatten().map(|kid| kid.as_str().to_owned());
-                        set.problems.push((kid, problem));
+                        problems.push((kid, problem));
                     }
                 },
-                Err(problem) => set.problems.push((None, problem)),
+                Err(problem) => problems.push((None, problem)),
             }
         }
-        Ok(set)
-    }
-
-    /// The same for a set that is to replace another: one without a usable key is an error, too.
-    pub(crate) fn parse_usable(json: &[u8], allowed: &[Algorithm]) -> Result<Self, KeySetProblem> {
-        let set = Self::parse(json, allowed)?;
-        if set.is_empty() { Err(KeySetProblem::NoUsableKey) } else { Ok(set) }
+        keys.sort_by(|one, other| one.key.kid().cmp(&other.key.kid()));
+        Ok(Self { by_algorithm: choices(&keys), keys: keys.into(), problems: problems.into() })
     }
 
     /// How many keys can be used.
@@ -134,50 +156,57 @@ impl KeySet {
         &self.problems
     }
 
-    /// The one key for a token with this `kid` and `alg`. Does not allocate, and takes the same time for a set of one
-    /// key and of ten thousand.
+    /// The one key for a token with this `kid` and `alg`. Does not allocate; in a set of ten thousand keys it looks at
+    /// fourteen.
     ///
     /// With a `kid`, it is the one usable key of that name, and never another that would fit; without, the one usable
     /// key that is for `algorithm`. Where there is a choice, there is no key: which one signed is not found out by
     /// trying.
     pub(crate) fn select(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<&VerifyingKey, NoKey> {
-        let choice = match kid {
-            Some(kid) => self.by_kid.get(kid).ok_or(NoKey::Unknown)?,
-            None => self
-                .by_algorithm
-                .iter()
-                .find_map(|(of, choice)| (*of == algorithm).then_some(choice))
-                .ok_or(NoKey::Unsuitable)?,
+        let key = match kid {
+            Some(kid) => self.named(kid)?,
+            None => self.only(algorithm)?,
         };
-        let Choice::One(index) = choice else {
-            return Err(NoKey::Ambiguous);
-        };
-        let key = self.keys.get(*index).ok_or(NoKey::Unknown)?;
         if key.supports(algorithm) { Ok(key) } else { Err(NoKey::Unsuitable) }
     }
 
-    fn add(&mut self, key: VerifyingKey) {
-        let index = self.keys.len();
-        if let Some(kid) = key.kid() {
-            self.by_kid
-                .entry(Box::from(kid))
-                .and_modify(|choice| *choice = Choice::Many)
-                .or_insert(Choice::One(index));
+    fn named(&self, kid: &str) -> Result<&VerifyingKey, NoKey> {
+        let first = self.keys.partition_point(|held| held.key.kid() < Some(kid));
+        let mut named = self.keys.iter().skip(first).take_while(|held| held.key.kid() == Some(kid));
+        match (named.next(), named.next()) {
+            (None, _) => Err(NoKey::Unknown),
+            (Some(held), None) => Ok(&held.key),
+            (Some(_), Some(_)) => Err(NoKey::Ambiguous),
         }
-        for algorithm in key.algorithms() {
-            match self.by_algorithm.iter_mut().find(|(of, _)| *of == algorithm) {
+    }
+
+    fn only(&self, algorithm: Algorithm) -> Result<&VerifyingKey, NoKey> {
+        let choice = self.by_algorithm.iter().find(|(of, _)| *of == algorithm).map(|(_, choice)| *choice);
+        match choice.ok_or(NoKey::Unsuitable)? {
+            Choice::One(at) => self.keys.get(at as usize).map(|held| &held.key).ok_or(NoKey::Unknown),
+            Choice::Many => Err(NoKey::Ambiguous),
+        }
+    }
+}
+
+/// Of each algorithm that any of `keys` is for, which one that is.
+fn choices(keys: &[Held]) -> Box<[(Algorithm, Choice)]> {
+    let mut choices: Vec<(Algorithm, Choice)> = Vec::new();
+    for (at, held) in (0..).zip(keys) {
+        for algorithm in held.key.algorithms() {
+            match choices.iter_mut().find(|(of, _)| *of == algorithm) {
                 Some((_, choice)) => *choice = Choice::Many,
-                None => self.by_algorithm.push((algorithm, Choice::One(index))),
+                None => choices.push((algorithm, Choice::One(at))),
             }
         }
-        self.keys.push(key);
     }
+    choices.into()
 }
 
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeySet")
-            .field("keys", &self.keys)
+            .field("keys", &self.keys.iter().map(|held| &held.key).collect::<Vec<_>>())
             .field("problems", &self.problems)
             .finish_non_exhaustive()
     }
@@ -336,6 +365,33 @@ mod tests {
         assert_eq!(KeySet::parse(&deep, Algorithm::ALL).unwrap().problems().len(), 1);
         let unclosed = [&b"{\"keys\":"[..], &b"[".repeat(1_000_000)].concat();
         assert!(KeySet::parse(&unclosed, Algorithm::ALL).is_err());
+    }
+
+    #[test]
+    fn a_key_that_stays_is_the_same_and_one_that_changed_is_not() {
+        let (rsa, ec) = (with_kid(&public(RS256), "rsa"), with_kid(&public(ES256), "ec"));
+        let document = |keys: &[&str]| format!("{{\"keys\":[{}]}}", keys.join(",")).into_bytes();
+        let succeed = |before: Option<&KeySet>, keys: &[&str]| {
+            KeySet::succeed(before, &document(keys), Algorithm::ALL).unwrap()
+        };
+        let parsed = |set: &KeySet, kid: &str, algorithm| {
+            let key = set.select(Some(kid), algorithm).unwrap();
+            std::ptr::from_ref(key.public_key(algorithm).unwrap())
+        };
+        let first = succeed(None, &[&rsa, &ec]);
+        let second = succeed(Some(&first), &[&ec, &rsa]);
+        assert_eq!(parsed(&second, "rsa", Algorithm::RS256), parsed(&first, "rsa", Algorithm::RS256));
+        assert_eq!(parsed(&second, "ec", Algorithm::ES256), parsed(&first, "ec", Algorithm::ES256));
+        // The other one's key under this one's name.
+        let swapped = with_kid(&public(ES256), "rsa");
+        let third = succeed(Some(&second), &[&swapped]);
+        assert_eq!(selected(&third, Some("rsa"), Algorithm::RS256), Err(NoKey::Unsuitable));
+        assert_eq!(selected(&third, Some("ec"), Algorithm::ES256), Err(NoKey::Unknown));
+        assert_ne!(parsed(&third, "rsa", Algorithm::ES256), parsed(&second, "ec", Algorithm::ES256));
+        for none in [&[][..], &["17"]] {
+            let problem = KeySet::succeed(Some(&first), &document(none), Algorithm::ALL).err();
+            assert_eq!(problem, Some(KeySetProblem::NoUsableKey));
+        }
     }
 
     #[test]

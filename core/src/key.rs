@@ -4,6 +4,7 @@
 //! nothing else. Reading and refusing a JWK is the work of [`crate::jwk`].
 
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -13,15 +14,21 @@ use crate::crypto::{MAX_SIGNATURE, Octets, PrivateKey, PublicKey, Refused, Signi
 use crate::error::Error;
 use crate::jwk::{self, Jwk, KeyProblem};
 
-/// A key that verifies signatures, parsed once for each algorithm that it may be used with.
+/// A key that verifies signatures, bound to the algorithms that it may be used with.
 pub struct VerifyingKey {
     kid: Option<Box<str>>,
-    parsed: Box<[(Algorithm, PublicKey)]>,
+    /// Shared by the sets that have this key one after the other: what was worked out for it is worked out once.
+    parsed: Arc<[(Algorithm, PublicKey)]>,
 }
 
 impl VerifyingKey {
     pub(crate) fn new(kid: Option<&str>, parsed: Vec<(Algorithm, PublicKey)>) -> Self {
         Self { kid: kid.map(Box::from), parsed: parsed.into() }
+    }
+
+    /// The same key, for another set.
+    pub(crate) fn share(&self) -> Self {
+        Self { kid: self.kid.clone(), parsed: Arc::clone(&self.parsed) }
     }
 
     /// The key's `kid`, if it has one.

@@ -2,9 +2,11 @@
 //!
 //! An issuer that is not here is not trusted, and nothing is ever fetched for it.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
 use crate::config::{Idp, Keys};
 use crate::jwks::{KeySet, KeySetProblem};
@@ -13,11 +15,42 @@ use crate::key_source::{KeyOwner, WantedKeys};
 /// Every trusted IdP, by `iss`.
 #[derive(Clone)]
 pub(crate) struct Keyring {
-    idps: Arc<Vec<Idp>>,
-    by_issuer: Arc<HashMap<String, usize>>,
-    /// As many as there are IdPs, in the same order.
-    keys: Vec<Option<Arc<KeySet>>>,
+    listed: Arc<Listed>,
+    /// The key sets of the IdPs, in their order: so many together, so that a change of some copies their neighbours and not
+    /// all of them.
+    keys: Vec<Arc<[Option<Arc<KeySet>>]>>,
+}
+
+/// Key sets that are copied together.
+const TOGETHER: usize = 16;
+
+/// What the configuration says of the IdPs.
+struct Listed {
+    idps: Vec<Idp>,
+    /// Places in `idps`, by the hash of the issuer.
+    index: HashTable<u32>,
+    state: RandomState,
     fetches_any: bool,
+}
+
+impl Listed {
+    fn new(idps: Vec<Idp>) -> Self {
+        let state = RandomState::default();
+        let hash = |at: u32| idps.get(at as usize).map_or(0, |idp| state.hash_one(&*idp.issuer));
+        let mut index = HashTable::with_capacity(idps.len());
+        for (at, _) in (0..).zip(&idps) {
+            index.insert_unique(hash(at), at, |at| hash(*at));
+        }
+        let fetches_any = idps.iter().any(|idp| idp.keys.are_fetched());
+        Self { index, state, fetches_any, idps }
+    }
+
+    /// The IdP whose issuer identifier is exactly `issuer`, and its place.
+    fn find(&self, issuer: &str) -> Option<(usize, &Idp)> {
+        let is_it = |at: &u32| self.idps.get(*at as usize).is_some_and(|idp| *idp.issuer == *issuer);
+        let at = *self.index.find(self.state.hash_one(issuer), is_it)? as usize;
+        Some((at, self.idps.get(at)?))
+    }
 }
 
 /// One trusted IdP.
@@ -30,49 +63,53 @@ pub(crate) struct Trusted<'s> {
 
 impl Keyring {
     pub(crate) fn new(idps: Vec<Idp>) -> Self {
-        let keys = idps
-            .iter()
-            .map(|idp| match &idp.keys {
-                Keys::Static(keys) => Some(Arc::clone(keys)),
-                Keys::Fetched { .. } => None,
-            })
-            .collect();
-        let by_issuer = idps.iter().enumerate().map(|(at, idp)| (idp.issuer.clone(), at)).collect();
-        let fetches_any = idps.iter().any(|idp| idp.keys.are_fetched());
-        Self { idps: Arc::new(idps), by_issuer: Arc::new(by_issuer), keys, fetches_any }
+        let keys_of = |idp: &Idp| match &idp.keys {
+            Keys::Static(keys) => Some(Arc::clone(keys)),
+            Keys::Fetched { .. } => None,
+        };
+        let keys = idps.chunks(TOGETHER).map(|idps| idps.iter().map(keys_of).collect()).collect();
+        Self { listed: Arc::new(Listed::new(idps)), keys }
     }
 
     /// The IdP whose issuer identifier is exactly `issuer`.
     pub(crate) fn trusted(&self, issuer: &str) -> Option<Trusted<'_>> {
-        let at = *self.by_issuer.get(issuer)?;
-        Some(Trusted { idp: self.idps.get(at)?, keys: self.keys.get(at)?.as_deref() })
+        let (at, idp) = self.listed.find(issuer)?;
+        Some(Trusted { idp, keys: self.keys_at(at)?.as_deref() })
+    }
+
+    fn keys_at(&self, at: usize) -> Option<&Option<Arc<KeySet>>> {
+        self.keys.get(at / TOGETHER)?.get(at % TOGETHER)
+    }
+
+    /// The same, to be changed. For a clone that nobody sees yet.
+    fn place(&mut self, at: usize) -> Option<&mut Option<Arc<KeySet>>> {
+        Arc::make_mut(self.keys.get_mut(at / TOGETHER)?).get_mut(at % TOGETHER)
     }
 
     /// Whether any IdP is trusted at all. If not, the grant is not served here.
     pub(crate) fn is_in_use(&self) -> bool {
-        self.idps.iter().any(|idp| idp.enabled)
+        self.listed.idps.iter().any(|idp| idp.enabled)
     }
 
     /// Every IdP, in the order of the configuration.
     pub(crate) fn idps(&self) -> impl Iterator<Item = &Idp> {
-        self.idps.iter()
+        self.listed.idps.iter()
     }
 
     /// The same, with the keys that `before` had for those whose keys are still to come from the same place.
     pub(crate) fn with_keys_of(mut self, before: &Self) -> Self {
-        for (idp, keys) in self.idps.iter().zip(&mut self.keys) {
+        let listed = Arc::clone(&self.listed);
+        for (at, idp) in listed.idps.iter().enumerate() {
             let Keys::Fetched { uri, .. } = &idp.keys else {
                 continue;
             };
-            let earlier = before
-                .by_issuer
-                .get(&idp.issuer)
-                .and_then(|at| before.idps.get(*at).zip(before.keys.get(*at)));
-            if let Some((known, put)) = earlier
+            if let Some((known_at, known)) = before.listed.find(&idp.issuer)
                 && matches!(&known.keys, Keys::Fetched { uri: same, .. } if same == uri)
                 && known.algorithms == idp.algorithms
+                && let Some(put) = before.keys_at(known_at)
+                && let Some(place) = self.place(at)
             {
-                keys.clone_from(put);
+                place.clone_from(put);
             }
         }
         self
@@ -85,18 +122,21 @@ impl Keyring {
         issuer: &str,
         jwks: Option<&[u8]>,
     ) -> Option<Result<usize, KeySetProblem>> {
-        let at = *self.by_issuer.get(issuer)?;
-        let (idp, place) = (self.idps.get(at)?, self.keys.get_mut(at)?);
-        let keys = jwks.map(|jwks| KeySet::parse_usable(jwks, &idp.algorithms)).transpose();
+        let listed = Arc::clone(&self.listed);
+        let (at, idp) = listed.find(issuer)?;
+        let before = self.keys_at(at)?.as_deref();
+        let keys = jwks.map(|jwks| KeySet::succeed(before, jwks, &idp.algorithms)).transpose();
+        let usable = keys.as_ref().map_or(0, |keys| keys.as_ref().map_or(0, KeySet::len));
+        let place = self.place(at)?;
         Some(keys.map(|keys| {
             *place = keys.map(Arc::new);
-            place.as_ref().map_or(0, |keys| keys.len())
+            usable
         }))
     }
 
     /// Whether the keys of any IdP are fetched while the server runs.
     pub(crate) fn fetches_any(&self) -> bool {
-        self.fetches_any
+        self.listed.fetches_any
     }
 
     /// Whether the keys of `issuer` are fetched while the server runs.
@@ -106,7 +146,7 @@ impl Keyring {
 
     /// What is to be fetched, of the IdPs that are switched on.
     pub(crate) fn wanted(&self) -> impl Iterator<Item = WantedKeys> {
-        self.idps.iter().filter(|idp| idp.enabled).filter_map(|idp| match &idp.keys {
+        self.listed.idps.iter().filter(|idp| idp.enabled).filter_map(|idp| match &idp.keys {
             Keys::Static(_) => None,
             Keys::Fetched { uri, local } => {
                 Some(WantedKeys { owner: KeyOwner::Idp(idp.issuer.clone()), uri: uri.clone(), local: *local })

@@ -1,4 +1,8 @@
-//! The IdPs that may vouch for people: `[[idps]]`.
+//! The IdPs that may vouch for people: `[[idps]]`. There may be ten thousand, most of which say nothing but who they are: what
+//! they leave out takes no memory of its own.
+
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
 
 use super::Inputs;
 use super::document::Value;
@@ -16,7 +20,7 @@ pub(crate) struct Idp {
     pub(crate) enabled: bool,
     pub(crate) keys: Keys,
     /// Never empty, never symmetric.
-    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) algorithms: Cow<'static, [Algorithm]>,
     pub(crate) groups: Groups,
     /// Empty: the IdP is single-tenant, and a `tenant` claim is refused.
     pub(crate) tenants: Vec<String>,
@@ -37,7 +41,7 @@ pub(crate) struct Idp {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Groups {
     /// The path to the member that has them; never empty.
-    pub(crate) claim: Vec<String>,
+    pub(crate) claim: Arc<[String]>,
     /// Whether the person must be listed in the directory, whose groups count.
     pub(crate) directory: bool,
     pub(crate) combine: Combine,
@@ -64,7 +68,7 @@ pub(crate) enum SubjectKind {
 }
 
 /// What an IdP signs with unless its list says otherwise.
-pub(super) const DEFAULT_ALGORITHMS: [Algorithm; 4] =
+const DEFAULT_ALGORITHMS: [Algorithm; 4] =
     [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA];
 
 /// Every algorithm whose public half can be given to us: what another party may sign with.
@@ -129,10 +133,7 @@ impl Idp {
         limits: &Limits,
         inputs: &mut Inputs<'_>,
     ) -> Result<Self, Error> {
-        let algorithms = match section.optional("algorithms") {
-            Some(field) => algorithms(&field)?,
-            None => DEFAULT_ALGORITHMS.to_vec(),
-        };
+        let algorithms = algorithms(section)?;
         let subject = section.word(
             "subject",
             &[("sub", SubjectKind::Sub), ("aud_sub", SubjectKind::AudSub), ("sub_id", SubjectKind::SubId)],
@@ -204,7 +205,7 @@ impl Groups {
     pub(super) fn read(idp: &Section<'_>, inputs: &mut Inputs<'_>) -> Result<Self, Error> {
         let section = idp.section("groups", &["claim", "directory", "combine"])?;
         let groups = Self {
-            claim: section.optional("claim").map_or(Ok(vec!["groups".to_owned()]), |field| claim(&field))?,
+            claim: section.optional("claim").map_or(Ok(Arc::clone(&USUAL_CLAIM)), |field| claim(&field))?,
             directory: section.boolean("directory", false)?,
             combine: section.word(
                 "combine",
@@ -222,8 +223,11 @@ impl Groups {
     }
 }
 
+/// The member that has the groups, where nothing else is said.
+static USUAL_CLAIM: LazyLock<Arc<[String]>> = LazyLock::new(|| ["groups".to_owned()].into());
+
 /// A member's name, or the path to a member as a list of names.
-fn claim(field: &Field<'_>) -> Result<Vec<String>, Error> {
+fn claim(field: &Field<'_>) -> Result<Arc<[String]>, Error> {
     const MAX_STEPS: usize = 8;
     let steps = match &field.node().value {
         Value::Array(_) => field.items()?,
@@ -237,10 +241,13 @@ fn claim(field: &Field<'_>) -> Result<Vec<String>, Error> {
     steps.iter().map(|step| step.text().map(str::to_owned)).collect()
 }
 
-/// Algorithms that another party may sign with.
-pub(super) fn algorithms(field: &Field<'_>) -> Result<Vec<Algorithm>, Error> {
+/// What another party may sign with: its list, or the usual ones.
+pub(super) fn algorithms(of: &Section<'_>) -> Result<Cow<'static, [Algorithm]>, Error> {
+    let Some(field) = of.optional("algorithms") else {
+        return Ok(Cow::Borrowed(&DEFAULT_ALGORITHMS));
+    };
     let allowed: Vec<(&str, Algorithm)> =
         asymmetric_algorithms().map(|algorithm| (algorithm.name(), algorithm)).collect();
     field.some_texts()?;
-    field.items()?.iter().map(|name| name.word(&allowed)).collect()
+    field.items()?.iter().map(|name| name.word(&allowed)).collect::<Result<_, _>>().map(Cow::Owned)
 }

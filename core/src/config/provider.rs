@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::client::Client;
 use super::document::Node;
-use super::idp::{DEFAULT_ALGORITHMS, Groups, Idp, SubjectKind, algorithms};
+use super::idp::{Groups, Idp, SubjectKind, algorithms};
 use super::keys::Keys;
 use super::reader::Section;
 use super::settings::{Endpoints, KEYS, Limits, signing_keys};
@@ -174,10 +174,7 @@ fn issuers(
         if let Some(other) = issuers.iter().find(|known| known.tenants.first() == tenant.as_ref()) {
             return Err(section.error(format!("its `tenant` stands already in line {}", other.line)));
         }
-        let algorithms = match section.optional("algorithms") {
-            Some(field) => algorithms(&field)?,
-            None => DEFAULT_ALGORITHMS.to_vec(),
-        };
+        let algorithms = algorithms(section)?;
         issuers.push(Idp {
             enabled: section.boolean("enabled", true)?,
             keys: keys(section, issuer == own, own_keys, &algorithms, inputs)?,

@@ -128,11 +128,11 @@ fn a_second_process_is_at_fault_unless_that_is_allowed() {
 fn the_parties_of_the_complete_example_are_read() {
     let config = parse(COMPLETE, POLICY).unwrap();
     let [acme, multi] = &config.idps[..] else { panic!("two IdPs") };
-    assert_eq!(acme.algorithms, [Algorithm::EdDSA, Algorithm::Ed25519]);
-    assert_eq!(acme.groups.claim, ["realm", "groups"]);
+    assert_eq!(*acme.algorithms, [Algorithm::EdDSA, Algorithm::Ed25519]);
+    assert_eq!(*acme.groups.claim, ["realm", "groups"]);
     assert!(acme.groups.is_union() && acme.groups.from_claim());
     assert_eq!((acme.subject, acme.max_lifetime_s, acme.line), (SubjectKind::SubId, 100, 33));
-    assert_eq!(multi.algorithms, [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA]);
+    assert_eq!(*multi.algorithms, [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA]);
     assert_eq!((multi.subject, multi.max_lifetime_s, multi.line), (SubjectKind::Sub, 200, 45));
     assert!(multi.enabled && multi.single_use && multi.groups.from_claim() && !multi.groups.is_union());
     assert!(matches!(&multi.keys, Keys::Static(keys) if !keys.is_empty()));
