@@ -29,7 +29,7 @@ use crate::reason::{Reason, Refusal};
 use crate::record::{Event, Note, Receipt, Record};
 use crate::replay::{Claim, Claimed, Memory, MemoryReplay, Purpose, ReplayKey, ReplayStats, ReplayStore};
 use crate::sharing::Listening;
-use crate::snapshot::{Loaded, Snapshot};
+use crate::snapshot::{Loaded, Snapshot, Waiting};
 use crate::state::{Server, State};
 use crate::time::{Clock, Monotone, SystemClock};
 use crate::token_cache::TokenCache;
@@ -505,7 +505,11 @@ impl Exchange {
             Err(Failed::Refused(refusal)) => return Err(refusal),
             Err(Failed::KeyMissing(issuer)) => issuer,
         };
-        let sought = self.seek(KeyOwner::Idp(issuer));
+        let sought = {
+            // The caller holds a state, and what it waits for is a change of that state.
+            let _waiting = self.waiting();
+            self.seek(KeyOwner::Idp(issuer))
+        };
         attempt(&self.state.load(), Some(sought)).map_err(|failed| match failed {
             Failed::Refused(refusal) => refusal,
             // It is asked for once.
@@ -672,7 +676,8 @@ impl Exchange {
     /// Replaces several key sets at once, as one change; `None` takes a set away, so that its owner's keys are unavailable.
     /// The answers are in the order of the sets, and one that cannot be used leaves the one of before.
     ///
-    /// Costs what reading the sets costs, and about 100 ns for each IdP that is configured.
+    /// Costs what reading the sets costs, less where a key stands there as it did before, and some nanoseconds for each IdP
+    /// that is configured.
     pub fn put_fetched(&self, sets: &[(KeyOwner, Option<&[u8]>)]) -> Vec<Result<(), Error>> {
         let mut counted = Vec::with_capacity(sets.len());
         // Where none can be used there is no new generation.
@@ -821,6 +826,11 @@ impl Exchange {
 
     pub(crate) fn load(&self) -> Loaded<State> {
         self.state.load()
+    }
+
+    /// For a request that holds a state while it waits for something that is fetched.
+    pub(crate) fn waiting(&self) -> Waiting<'_> {
+        self.state.waiting()
     }
 
     pub(crate) fn change(&self, change: impl FnOnce(&State) -> State) {

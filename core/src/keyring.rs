@@ -42,7 +42,7 @@ impl Listed {
             index.insert_unique(hash(at), at, |at| hash(*at));
         }
         let fetches_any = idps.iter().any(|idp| idp.keys.are_fetched());
-        Self { index, state, fetches_any, idps }
+        Self { idps, index, state, fetches_any }
     }
 
     /// The IdP whose issuer identifier is exactly `issuer`, and its place.

@@ -6,6 +6,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -17,21 +18,32 @@ const YIELDS: u32 = 64;
 /// How often it then sleeps for [`NAP`]. Together they bound the wait to about 50 ms.
 const NAPS: u32 = 50;
 const NAP: Duration = Duration::from_millis(1);
+/// How often it looks while one of the readers waits for something itself.
+const FEW: u32 = 8;
 
 /// A value of which readers always see one whole version.
 pub(crate) struct Snapshot<T> {
     current: ArcSwap<T>,
     /// Replaced values that some reader still held when their writer stopped waiting. Its lock serialises writers.
     retired: Mutex<Vec<Arc<T>>>,
+    /// Readers that hold a version and wait for something else.
+    waiting: AtomicUsize,
 }
 
 /// One version of the value, held for as long as this lives. Hold it for one request or chunk, not longer.
 pub(crate) struct Loaded<T>(Guard<Arc<T>>);
 
+/// While this lives, writers do not wait for readers: see [`Snapshot::waiting`].
+pub(crate) struct Waiting<'s>(&'s AtomicUsize);
+
 impl<T> Snapshot<T> {
     /// A cell that holds `value`.
     pub(crate) fn new(value: T) -> Self {
-        Self { current: ArcSwap::from_pointee(value), retired: Mutex::new(Vec::new()) }
+        Self {
+            current: ArcSwap::from_pointee(value),
+            retired: Mutex::new(Vec::new()),
+            waiting: AtomicUsize::new(0),
+        }
     }
 
     /// The present version. Lock-free; costs some nanoseconds and never frees a version.
@@ -39,11 +51,19 @@ impl<T> Snapshot<T> {
         Loaded(self.current.load())
     }
 
+    /// For a reader that holds a version and is about to wait for the network, perhaps for the very change that a writer is
+    /// making. While what is given lives, a writer that finds its replaced value held leaves it to a later update at once.
+    pub(crate) fn waiting(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(&self.waiting)
+    }
+
     /// Replaces the value with what `change` makes of it; an error of `change` leaves it as it is.
     ///
     /// Writers run one after the other, so no change is lost; `change` must not update the same cell. After the swap
     /// the writer waits until no reader holds the replaced value and drops it on its own thread. The wait is bounded
-    /// to about 50 ms: a value that is held for longer is dropped by a later update, never by its reader.
+    /// to about 50 ms, and to a few time slices while a reader is [`waiting`](Self::waiting): a value that is held for longer
+    /// is dropped by a later update, never by its reader.
     pub(crate) fn update<E>(&self, change: impl FnOnce(&T) -> Result<T, E>) -> Result<(), E> {
         let mut retired = self.retired.lock();
         let next = change(&self.load())?;
@@ -53,6 +73,9 @@ impl<T> Snapshot<T> {
             if !is_held(&replaced) {
                 return Ok(());
             }
+            if wait >= FEW && self.waiting.load(Ordering::Relaxed) > 0 {
+                break;
+            }
             if wait < YIELDS {
                 thread::yield_now();
             } else {
@@ -61,6 +84,12 @@ impl<T> Snapshot<T> {
         }
         retired.push(replaced);
         Ok(())
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -155,6 +184,24 @@ mod tests {
         assert!(drops.lock().is_empty(), "the reader freed it");
         advance(&cell);
         assert_eq!(*drops.lock(), vec![thread::current().id(); 2]);
+    }
+
+    #[test]
+    fn no_writer_waits_for_a_reader_that_waits() {
+        const CHANGES: u32 = 40;
+        let drops = Arc::default();
+        let cell = Snapshot::new(Version::new(0, &drops));
+        let began = std::time::Instant::now();
+        let (held, waiting) = (cell.load(), cell.waiting());
+        for _ in 0..CHANGES {
+            let _also = cell.load();
+            advance(&cell);
+        }
+        // Each would have waited for 50 ms.
+        assert!(began.elapsed() < NAP * NAPS * CHANGES / 2, "{:?}", began.elapsed());
+        drop((held, waiting));
+        advance(&cell);
+        assert_eq!(drops.lock().len() as u32, CHANGES + 1);
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! One thing that is fetched, and what is known of it.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use idjag::{KeyOwner, WantedKeys};
@@ -23,17 +22,17 @@ pub(crate) enum Subject {
 }
 
 /// What it is found by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Name {
-    Keys(KeyOwner),
-    Document(String),
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Name<'a> {
+    Keys(&'a KeyOwner),
+    Document(&'a str),
 }
 
 impl Subject {
-    pub(crate) fn name(&self) -> Name {
+    pub(crate) fn name(&self) -> Name<'_> {
         match self {
-            Self::Keys(wanted) => Name::Keys(wanted.owner.clone()),
-            Self::Document { url, .. } => Name::Document(url.clone()),
+            Self::Keys(wanted) => Name::Keys(&wanted.owner),
+            Self::Document { url, .. } => Name::Document(url),
         }
     }
 
@@ -59,8 +58,8 @@ pub(crate) struct Entry {
     pub(crate) subject: Arc<Subject>,
     pub(crate) schedule: Schedule,
     /// What the metadata said, and until when that counts.
-    pub(crate) discovered: Option<(Arc<str>, i64)>,
-    pub(crate) etag: Option<Arc<str>>,
+    discovered: Option<Box<(Arc<str>, i64)>>,
+    etag: Option<Box<str>>,
     /// A hash of what is in place, to see whether something else came.
     pub(crate) digest: Option<u64>,
     /// A document.
@@ -71,7 +70,7 @@ pub(crate) struct Entry {
     pub(crate) ended: u64,
     pub(crate) problem: Option<Box<Problem>>,
     /// Whether what is in place was kept from an earlier run.
-    pub(crate) is_kept: bool,
+    is_kept: bool,
 }
 
 /// What a thread goes and gets.
@@ -80,7 +79,7 @@ pub(crate) struct Job {
     pub(crate) subject: Arc<Subject>,
     /// Where it is; none: the metadata is to be asked.
     pub(crate) uri: Option<Arc<str>>,
-    pub(crate) etag: Option<Arc<str>>,
+    pub(crate) etag: Option<Box<str>>,
     pub(crate) is_scheduled: bool,
     pub(crate) is_failing: bool,
 }
@@ -110,12 +109,17 @@ impl Entry {
         }
     }
 
+    /// What was kept from an earlier run is in place.
+    pub(crate) fn restore(&mut self, digest: u64, schedule: Schedule) {
+        (self.digest, self.schedule, self.is_kept) = (Some(digest), schedule, true);
+    }
+
     /// Sends for it.
     pub(crate) fn begin(&mut self, id: u64, now: i64) -> Job {
         self.is_in_flight = true;
         let is_scheduled = !std::mem::take(&mut self.is_asked);
         let discovered =
-            self.discovered.as_ref().filter(|(_, until)| *until > now).map(|(uri, _)| Arc::clone(uri));
+            self.discovered.as_ref().filter(|found| found.1 > now).map(|found| Arc::clone(&found.0));
         Job {
             id,
             uri: self.subject.uri().map(Arc::from).or(discovered),
@@ -126,22 +130,33 @@ impl Entry {
         }
     }
 
-    /// Takes note of what came. What is to be put was put by now.
-    pub(crate) fn end(&mut self, finished: Finished, now: i64, pace: &Pace, hasher: &RandomState) {
+    /// Takes note of what came. What is to be put was put by now. Gives a key set that is in place and was not before, or was
+    /// confirmed.
+    pub(crate) fn end(
+        &mut self,
+        finished: Finished,
+        now: i64,
+        pace: &Pace,
+        digest: impl FnOnce(&[u8]) -> u64,
+    ) -> Option<Vec<u8>> {
         self.is_in_flight = false;
         self.ended = self.ended.wrapping_add(1);
+        let mut jwks = None;
         let failed = match finished.got {
             Err(problem) => Some(problem),
             Ok((_, Got { body: None, .. })) if self.schedule.fetched.is_none() => Some(Problem::Status(304)),
             Ok((uri, got)) => {
                 if self.subject.uri().is_none() && finished.job.uri.is_none() {
-                    self.discovered = Some((uri, now.saturating_add(METADATA_MS)));
+                    self.discovered = Some(Box::new((uri, now.saturating_add(METADATA_MS))));
                 }
                 self.etag =
-                    got.etag.map(Arc::from).or_else(|| self.etag.take().filter(|_| got.body.is_none()));
+                    got.etag.map(Box::from).or_else(|| self.etag.take().filter(|_| got.body.is_none()));
                 if let Some(body) = got.body {
-                    self.digest = Some(hasher.hash_one(body.as_slice()));
-                    self.body = matches!(*self.subject, Subject::Document { .. }).then(|| body.into());
+                    self.digest = Some(digest(&body));
+                    match *self.subject {
+                        Subject::Keys(_) => jwks = Some(body),
+                        Subject::Document { .. } => self.body = Some(body.into()),
+                    }
                 }
                 self.is_kept = false;
                 self.schedule.succeeded(now, got.fresh_s, pace, dice());
@@ -154,6 +169,7 @@ impl Entry {
             self.schedule.failed(now, pace, dice());
         }
         self.problem = failed.map(Box::new);
+        jwks
     }
 
     /// Nothing counts any more.
@@ -173,7 +189,7 @@ impl Entry {
             Some(_) => Freshness::Stale,
             None => Freshness::Absent,
         };
-        let discovered = || self.discovered.as_ref().map(|(uri, _)| uri.to_string());
+        let discovered = || self.discovered.as_ref().map(|found| found.0.to_string());
         Some(SourceState {
             owner: wanted.owner.clone(),
             uri: wanted.uri.clone().or_else(discovered),

@@ -31,10 +31,13 @@ mod fetcher;
 mod live;
 mod metadata;
 mod problem;
+mod request;
 mod schedule;
+mod shared;
 mod source;
 mod store;
 mod table;
+mod worker;
 
 pub use fetcher::Fetcher;
 pub use live::Live;

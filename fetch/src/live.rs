@@ -37,11 +37,12 @@ impl Live {
         Ok(Self { exchange, fetcher })
     }
 
-    /// [`Exchange::reload`], and from then on what the new configuration wants is fetched. Its `[fetch]` counts from the next
-    /// start.
+    /// [`Exchange::reload`], and from then on what the new configuration wants is fetched, as its `[fetch]` says
+    /// ([`Fetcher::renew`]).
     pub fn reload(&self, config: Config) -> Result<(), Error> {
+        let settings = config.fetch_settings().clone();
         self.exchange.reload(config)?;
-        self.fetcher.plan();
+        self.fetcher.renew(&settings);
         Ok(())
     }
 

@@ -22,17 +22,21 @@ pub struct Pace {
     pub patience_ms: u64,
 }
 
+impl Pace {
+    const USUAL: Self = Self {
+        least_fresh_ms: 300_000,
+        most_fresh_ms: 86_400_000,
+        usual_fresh_ms: 3_600_000,
+        max_stale_ms: 3_600_000,
+        interval_ms: 30_000,
+        max_back_off_ms: 900_000,
+        patience_ms: 2_000,
+    };
+}
+
 impl Default for Pace {
     fn default() -> Self {
-        Self {
-            least_fresh_ms: 300_000,
-            most_fresh_ms: 86_400_000,
-            usual_fresh_ms: 3_600_000,
-            max_stale_ms: 3_600_000,
-            interval_ms: 30_000,
-            max_back_off_ms: 900_000,
-            patience_ms: 2_000,
-        }
+        Self::USUAL
     }
 }
 
@@ -92,6 +96,12 @@ impl Schedule {
         }
     }
 
+    /// Other settings hold than when the next fetch was set down.
+    pub(crate) fn hasten(&mut self, now: i64, pace: &Pace) {
+        let latest = if self.failures > 0 { Some(now) } else { self.ends(pace) };
+        self.due = latest.map_or(self.due, |latest| self.due.min(latest));
+    }
+
     /// When what is in place no longer counts.
     pub(crate) fn ends(&self, pace: &Pace) -> Option<i64> {
         self.fetched.map(|_| self.fresh_until.saturating_add(pace.max_stale_ms))
@@ -142,15 +152,7 @@ pub(crate) fn dice() -> u64 {
 mod tests {
     use super::*;
 
-    const PACE: Pace = Pace {
-        least_fresh_ms: 300_000,
-        most_fresh_ms: 86_400_000,
-        usual_fresh_ms: 3_600_000,
-        max_stale_ms: 3_600_000,
-        interval_ms: 30_000,
-        max_back_off_ms: 900_000,
-        patience_ms: 2_000,
-    };
+    const PACE: Pace = Pace::USUAL;
 
     #[test]
     fn freshness_is_what_the_answer_says_within_five_minutes_and_a_day() {
@@ -198,6 +200,21 @@ mod tests {
         schedule.succeeded(now, None, &PACE, 0);
         schedule.failed(now, &PACE, 0);
         assert_eq!(schedule.due - now, 30_000, "success starts again");
+    }
+
+    #[test]
+    fn other_settings_hasten_what_failed_and_what_ends_before_it_is_due() {
+        let mut schedule = Schedule::default();
+        schedule.succeeded(0, None, &PACE, 0);
+        let due = schedule.due;
+        schedule.hasten(1, &PACE);
+        assert_eq!(schedule.due, due, "it is fetched before it ends");
+        schedule.hasten(1, &Pace { max_stale_ms: -1_000_000, ..PACE });
+        assert_eq!(schedule.due, 2_600_000, "when it ends");
+        schedule.failed(2_600_000, &PACE, 0);
+        assert_eq!(schedule.due, 2_630_000);
+        schedule.hasten(2_600_001, &PACE);
+        assert_eq!(schedule.due, 2_600_001);
     }
 
     #[test]

@@ -1,8 +1,13 @@
 //! Everything that is fetched, and whose turn it is. Under one lock, which is never held while something is fetched.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
+use idjag::KeyOwner;
 
 use crate::entry::{Entry, Job, Name, Subject};
+use crate::schedule::Pace;
 
 /// How many threads may do what no request asked for.
 const MAX_SCHEDULED: usize = 24;
@@ -14,8 +19,11 @@ pub(crate) const MAX_DOCUMENTS: usize = 1_024;
 /// Everything that is fetched.
 #[derive(Default)]
 pub(crate) struct Table {
-    pub(crate) entries: HashMap<u64, Entry>,
-    pub(crate) places: HashMap<Name, u64>,
+    /// Boxed: a table that grows by doubling is half empty.
+    entries: HashMap<u64, Box<Entry>>,
+    /// Keys of `entries`, by the hash of the name.
+    places: HashTable<u64>,
+    hasher: RandomState,
     next_id: u64,
     /// By when they are due: those that succeeded the last time or are new; and those that failed.
     due: [BTreeSet<(i64, u64)>; 2],
@@ -34,38 +42,87 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// The number of what is called `name`.
+    pub(crate) fn find(&self, name: Name<'_>) -> Option<u64> {
+        let is_it = |id: &u64| self.entry(*id).is_some_and(|entry| entry.subject.name() == name);
+        self.places.find(self.hasher.hash_one(name), is_it).copied()
+    }
+
+    pub(crate) fn entry(&self, id: u64) -> Option<&Entry> {
+        self.entries.get(&id).map(|entry| &**entry)
+    }
+
+    pub(crate) fn entry_mut(&mut self, id: u64) -> Option<&mut Entry> {
+        self.entries.get_mut(&id).map(|entry| &mut **entry)
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values().map(|entry| &**entry)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Takes `entry` in, due as its schedule says.
     pub(crate) fn insert(&mut self, entry: Entry) -> u64 {
         let id = self.next_id;
         self.next_id = id.wrapping_add(1);
         self.documents += usize::from(matches!(*entry.subject, Subject::Document { .. }));
-        self.places.insert(entry.subject.name(), id);
-        self.entries.insert(id, entry);
+        let hash = self.hasher.hash_one(entry.subject.name());
+        self.entries.insert(id, Box::new(entry));
+        let hash_of = |id: &u64| {
+            let entry = self.entries.get(id);
+            entry.map_or(0, |entry| self.hasher.hash_one(entry.subject.name()))
+        };
+        self.places.insert_unique(hash, id, hash_of);
         self.line_up(id);
         id
     }
 
-    /// Leaves out what is not `wanted` any more. What of it is in flight comes back to nothing.
-    pub(crate) fn retain(&mut self, wanted: impl Fn(&Subject) -> bool) {
+    /// Leaves out what is not `wanted` any more. What of it is in flight comes back to nothing. Gives those whose keys are in
+    /// place.
+    pub(crate) fn retain(&mut self, wanted: impl Fn(&Subject) -> bool) -> Vec<KeyOwner> {
         let gone: Vec<u64> =
             self.entries.iter().filter(|(_, entry)| !wanted(&entry.subject)).map(|(id, _)| *id).collect();
-        for id in gone {
-            self.remove(id);
-        }
+        let gone = gone.into_iter().filter_map(|id| self.remove(id));
+        gone.filter_map(|entry| match &*entry.subject {
+            Subject::Keys(keys) if entry.schedule.fetched.is_some() => Some(keys.owner.clone()),
+            _ => None,
+        })
+        .collect()
     }
 
-    fn remove(&mut self, id: u64) {
-        let Some(entry) = self.entries.remove(&id) else {
-            return;
-        };
+    fn remove(&mut self, id: u64) -> Option<Box<Entry>> {
+        let entry = self.entries.remove(&id)?;
         self.documents =
             self.documents.saturating_sub(usize::from(matches!(*entry.subject, Subject::Document { .. })));
-        self.places.remove(&entry.subject.name());
+        let hash = self.hasher.hash_one(entry.subject.name());
+        if let Ok(place) = self.places.find_entry(hash, |at| *at == id) {
+            place.remove();
+        }
         if entry.is_asked {
             self.asked.retain(|asked| *asked != id);
         }
         for due in &mut self.due {
             due.remove(&(entry.schedule.due, id));
+        }
+        Some(entry)
+    }
+
+    /// Other settings hold: what failed the last time is due now, and nothing later than it stops to count.
+    pub(crate) fn hasten(&mut self, now: i64, pace: &Pace) {
+        let ids: Vec<u64> = self.entries.keys().copied().collect();
+        for id in ids {
+            let Some(entry) = self.entries.get_mut(&id) else {
+                continue;
+            };
+            let was_due = entry.schedule.due;
+            entry.schedule.hasten(now, pace);
+            // In flight it is in no line.
+            if self.due.iter_mut().any(|due| due.remove(&(was_due, id))) {
+                self.line_up(id);
+            }
         }
     }
 
@@ -148,10 +205,7 @@ impl Table {
             .iter()
             .filter(|(_, entry)| free(entry))
             .min_by_key(|(_, entry)| entry.schedule.fresh_until);
-        let Some(oldest) = oldest.map(|(id, _)| *id) else {
-            return false;
-        };
-        self.remove(oldest);
-        true
+        let oldest = oldest.map(|(id, _)| *id);
+        oldest.and_then(|oldest| self.remove(oldest)).is_some()
     }
 }

@@ -6,7 +6,9 @@ mod common;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use base64_simd::URL_SAFE_NO_PAD;
 use common::*;
+use idjag::Request;
 use idjag_fetch::Freshness;
 
 /// The slug of a first exchange, and what is said of the fetch.
@@ -94,6 +96,36 @@ fn no_redirect_is_followed() {
         assert_eq!(answer, "keys_unavailable");
         assert!(problem.contains("is a redirect (302)"), "{problem}");
     }
+    // Nor is one of the metadata.
+    let server = Server::start(|_| Answer::redirect("/keys"));
+    let (answer, problem) = first(&server, &discovered(&server.origin), &server.authority);
+    assert_eq!(answer, "keys_unavailable");
+    assert!(problem.contains("is a redirect (302)"), "{problem}");
+    assert_eq!(server.hits("/keys"), 0);
+}
+
+#[test]
+fn a_header_that_offers_keys_makes_us_fetch_nothing() {
+    let key = key();
+    let (idp, attacker) = (idp_with(&[&key]), idp_with(&[&key]));
+    let live = live(config(&discovered(&idp.origin), "", &idp.authority), QUICK, Path::new(""));
+    let honest = id_jag(&idp.origin, &key);
+    let (_, rest) = honest.split_once('.').unwrap();
+    let jwk = key.public_jwk().unwrap();
+    for (offer, slug) in [
+        (format!("\"jku\":\"{}/keys\"", attacker.origin), "header_not_allowed"),
+        (format!("\"x5u\":\"{}/keys\"", attacker.origin), "header_not_allowed"),
+        (format!("\"jwk\":{jwk}"), "header_not_allowed"),
+        // The place as a name of the key: it is one that no key has.
+        (format!("\"kid\":\"{}/keys\"", attacker.origin), "kid_unknown"),
+    ] {
+        let header = format!("{{\"typ\":\"oauth-id-jag+jwt\",\"alg\":\"EdDSA\",{offer}}}");
+        let assertion = format!("{}.{rest}", URL_SAFE_NO_PAD.encode_to_string(header));
+        let request = Request { assertion: assertion.as_bytes(), client_id: "agent", ..Request::default() };
+        assert_eq!(live.exchange().exchange(&request).unwrap_err().slug(), slug, "{offer}");
+    }
+    assert_eq!(slug(exchange(&live, &idp.origin, &key)), "granted");
+    assert_eq!((attacker.hits("/keys"), attacker.hits("/.well-known/openid-configuration")), (0, 0));
 }
 
 #[test]
@@ -139,6 +171,14 @@ fn what_is_no_key_set_is_refused() {
         assert_eq!(answer, "keys_unavailable", "{body}");
         assert!(problem.starts_with("the key set cannot be used: "), "{body}: {problem}");
     }
+    // Two empty bytes, said to be compressed: nothing here decompresses.
+    let bomb = |_: &Asked| {
+        let encoded = vec![("content-encoding", "gzip".to_owned())];
+        Answer::Whole(200, encoded, [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 99, 96, 0, 0].to_vec())
+    };
+    let (answer, problem) = with_keys(bomb);
+    assert_eq!(answer, "keys_unavailable");
+    assert!(problem.starts_with("the key set cannot be used: "), "{problem}");
     for status in [204, 304, 401, 404, 500, 503] {
         let (answer, problem) = with_keys(move |_| Answer::status(status));
         assert_eq!((answer, problem), ("keys_unavailable", format!("the answer has status {status}")));

@@ -276,6 +276,69 @@ fn a_reload_fetches_what_is_new_and_forgets_what_is_gone() {
 }
 
 #[test]
+fn a_reload_changes_how_things_are_fetched() {
+    let key = key();
+    let (server, other) = (idp_with(&[&key]), idp_with(&[]));
+    let with = |fetch: &str, authority: &str| config(&discovered(&server.origin), fetch, authority);
+    let live = live(with("", &other.authority), CALM, Path::new(""));
+    assert_eq!(slug(exchange(&live, &server.origin, &key)), "keys_unavailable");
+    assert!(problem(&live).starts_with("TLS: "), "{}", problem(&live));
+    // What failed is tried with the new authority, long before its time.
+    live.reload(with("max_stale_s = 60", &server.authority)).unwrap();
+    within(1, "the keys", || live.sources()[0].freshness == Freshness::Fresh);
+    assert_eq!(slug(exchange(&live, &server.origin, &key)), "granted");
+
+    live.reload(with("enabled = false", &server.authority)).unwrap();
+    assert_eq!(slug(exchange(&live, &server.origin, &key)), "keys_unavailable", "nobody keeps them fresh");
+    assert_eq!((live.sources().len(), server.hits("/keys")), (0, 1));
+    live.put_jwks(&server.origin, jwks([&key]).as_bytes()).unwrap();
+    assert_eq!(slug(exchange(&live, &server.origin, &key)), "granted", "the host does");
+
+    live.reload(with("", &server.authority)).unwrap();
+    server.wait_for_hits("/keys", 2);
+    assert_eq!(slug(exchange(&live, &server.origin, &key)), "granted");
+}
+
+#[test]
+fn an_idp_that_is_no_longer_local_keeps_none_of_the_keys_from_there() {
+    let key = key();
+    let server = idp_with(&[&key]);
+    let live = started(&server, CALM);
+    assert_eq!(slug(exchange(&live, &server.origin, &key)), "granted");
+    let public = discovered(&server.origin).replace("local = true", "");
+    live.reload(config(&public, "", &server.authority)).unwrap();
+    assert_eq!(slug(exchange(&live, &server.origin, &key)), "keys_unavailable");
+    assert!(problem(&live).starts_with("127.0.0.1 is not a public address"), "{}", problem(&live));
+}
+
+#[test]
+fn a_request_that_waits_holds_up_no_change() {
+    const CHANGES: u32 = 20;
+    let key = key();
+    let server = Server::start(|_| Answer::Gone);
+    let (is_asked, may_answer) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (asked, may, set) = (Arc::clone(&is_asked), Arc::clone(&may_answer), jwks([&key]));
+    server.behave(idp(&server.origin, move |_| {
+        asked.store(true, Ordering::Relaxed);
+        within(2, "leave to answer", || may.load(Ordering::Relaxed));
+        Answer::json(set.clone())
+    }));
+    let live = started(&server, CALM);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| slug(exchange(&live, &server.origin, &key)));
+        within(2, "a request that waits", || is_asked.load(Ordering::Relaxed));
+        let began = Instant::now();
+        for _ in 0..CHANGES {
+            live.put_directory(idjag::Directory::empty());
+        }
+        // Each would have waited for 50 ms.
+        assert!(began.elapsed() < Duration::from_millis(25) * CHANGES, "{:?}", began.elapsed());
+        may_answer.store(true, Ordering::Relaxed);
+        assert_eq!(waiting.join().unwrap(), "granted");
+    });
+}
+
+#[test]
 fn a_batch_waits_for_keys_as_one_request_does() {
     let key = key();
     let server = idp_with(&[&key]);

@@ -327,7 +327,8 @@ impl Exchange {
         let given = config;
         let (engine, config) = (self.engine(py)?, given.load(py, Config::parse)?);
         let alone = given.alone(py, &config)?;
-        py.detach(|| engine.reload(config).map(|()| self.fetcher.plan()))
+        let settings = config.fetch_settings().clone();
+        py.detach(|| engine.reload(config).map(|()| self.fetcher.renew(&settings)))
             .map_err(|error| errors::load(py, &error))?;
         // The memory stays, and with it what the lock is there for: one goes only where another one comes.
         if alone.lock.is_some() || alone.warning.is_some() {

@@ -123,6 +123,7 @@ impl Exchange {
             // that would be exchanged if the client were proven.
             self.foresee(state, &asked, proven, now)
                 .map_err(|refusal| Refused::Exchange(door.tell_refused(url, refusal, now)))?;
+            let _waiting = self.waiting();
             presented.by_document(&door, &form, url, request, now)?;
         }
         let issued = self
