@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn no_writer_waits_for_a_reader_that_waits() {
-        const CHANGES: u32 = 40;
+        const CHANGES: usize = 40;
         let drops = Arc::default();
         let cell = Snapshot::new(Version::new(0, &drops));
         let began = std::time::Instant::now();
@@ -198,10 +198,10 @@ mod tests {
             advance(&cell);
         }
         // Each would have waited for 50 ms.
-        assert!(began.elapsed() < NAP * NAPS * CHANGES / 2, "{:?}", began.elapsed());
+        assert!(began.elapsed() < NAP * NAPS * 20, "{:?}", began.elapsed());
         drop((held, waiting));
         advance(&cell);
-        assert_eq!(drops.lock().len() as u32, CHANGES + 1);
+        assert_eq!(drops.lock().len(), CHANGES + 1);
     }
 
     #[test]
