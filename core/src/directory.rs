@@ -1,9 +1,7 @@
 //! The directory: (issuer, tenant, subject) to active or not, and groups; immutable, for millions of people.
 //!
-//! It is loaded whole from JSON or CSV and replaced whole. A person is one record in one large allocation that is
-//! sorted by a hash, so that a lookup goes from a small table nearly straight to the record: about one miss of the
-//! processor's cache. Names of groups,
-//! issuers and tenants are kept once. It does not judge: what an unlisted or inactive person may do is the caller's.
+//! It is loaded whole from JSON or CSV and replaced whole. Names of groups, issuers and tenants are kept once, and people are
+//! told by their numbers (`people`). It does not judge: what an unlisted or inactive person may do is the caller's.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,10 +15,12 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::error::Error;
+use crate::people::{Entry, Listed, People};
 
-/// People and their groups, as of one load. Allocations are few and large; about 66 bytes a person with eight groups.
+/// People and their groups, as of one load. Allocations are few and large; 96 bytes a person, and for those whose name and
+/// groups come to more than 56 (two for a group, four where there are more than 65,535) that much more.
 pub struct Directory {
-    /// Randomly keyed, so that nobody can choose subjects that collide.
+    /// Randomly keyed.
     state: RandomState,
     /// The names behind every [`Span`].
     text: String,
@@ -28,11 +28,7 @@ pub struct Directory {
     realms: Vec<Realm>,
     /// Numbers in `realms`, with the hash of issuer and tenant.
     realm_index: HashTable<(u64, u32)>,
-    /// One record a person, see [`Record`], by hash.
-    people: Vec<u8>,
-    /// For each bucket of hashes, where its records start; at the end, where the last one ends.
-    buckets: Vec<u32>,
-    len: usize,
+    people: People,
 }
 
 impl Directory {
@@ -44,9 +40,7 @@ impl Directory {
             groups: Vec::new(),
             realms: Vec::new(),
             realm_index: HashTable::new(),
-            people: Vec::new(),
-            buckets: Vec::new(),
-            len: 0,
+            people: People::empty(RandomState::default()),
         }
     }
 
@@ -89,35 +83,22 @@ impl Directory {
         }
     }
 
-    /// The person, where listed. Allocates nothing; exact bytes, no case folding. Takes some tens of nanoseconds, and
-    /// about three reads of memory that is not near in a directory of millions.
+    /// The person, where listed. Allocates nothing; exact bytes, no case folding. Takes some tens of nanoseconds, and in a
+    /// directory of millions one read of memory that is not near.
     pub fn lookup(&self, issuer: &str, tenant: Option<&str>, subject: &str) -> Option<Person<'_>> {
         let realm = self.realm(issuer, tenant)?;
-        let hash = self.person_hash(realm, subject.as_bytes());
-        let bucket = bucket(hash, self.buckets.len().saturating_sub(1));
-        let [start, end] = *self.buckets.get(bucket..)?.first_chunk()?;
-        let mut records = self.people.get(start as usize..end as usize)?;
-        let record = loop {
-            let (record, others) = Record::read(records)?;
-            if record.is(realm, subject.as_bytes()) {
-                break record;
-            }
-            records = others;
-        };
-        Some(Person {
-            active: record.active,
-            groups: Groups { directory: self, numbers: record.groups.iter() },
-        })
+        let Entry { active, groups } = self.people.find(realm, subject.as_bytes())?;
+        Some(Person { active, groups: Groups { directory: self, numbers: groups } })
     }
 
     /// How many people are listed.
     pub fn len(&self) -> usize {
-        self.len
+        self.people.len()
     }
 
     /// Whether nobody is listed.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// The names of all groups, each once, whatever issuer and tenant they belong to.
@@ -128,10 +109,9 @@ impl Directory {
     /// What it occupies on the heap, in bytes.
     pub fn bytes(&self) -> usize {
         self.text.capacity()
-            + self.people.capacity()
+            + self.people.bytes()
             + self.groups.capacity() * size_of::<Span>()
             + self.realms.capacity() * size_of::<Realm>()
-            + self.buckets.capacity() * size_of::<u32>()
             + self.realm_index.allocation_size()
     }
 
@@ -151,28 +131,15 @@ impl Directory {
         let is_it = |entry: &(u64, u32)| self.realms.get(entry.1 as usize).is_some_and(is_it);
         Some(self.realm_index.find(hash, is_it)?.1)
     }
-
-    fn person_hash(&self, realm: u32, subject: &[u8]) -> u64 {
-        self.state.hash_one((realm, subject))
-    }
-}
-
-/// Which of the buckets holds a hash. Buckets are in the order of their hashes.
-fn bucket(hash: u64, buckets: usize) -> usize {
-    (((hash >> 32) * buckets as u64) >> 32) as u32 as usize
 }
 
 /// Of so many, one is found sooner by looking at each than by its hash.
 const FEW_REALMS: usize = 2;
 
-/// On average: four bytes of table a person, and half a record to pass over before the one that is looked for. With two,
-/// two bytes fewer, and a look-up among a thousand takes a seventh longer.
-const PEOPLE_PER_BUCKET: usize = 1;
-
 impl fmt::Debug for Directory {
     /// The number of people only: names are personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Directory({} people)", self.len)
+        write!(f, "Directory({} people)", self.len())
     }
 }
 
@@ -190,14 +157,23 @@ pub struct Person<'a> {
 #[derive(Clone, Debug)]
 pub struct Groups<'a> {
     directory: &'a Directory,
-    numbers: std::slice::Iter<'a, [u8; 4]>,
+    /// In as many bytes each as the people say.
+    numbers: &'a [u8],
 }
 
 impl<'a> Iterator for Groups<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
-        let number = u32::from_le_bytes(*self.numbers.next()?);
+        let number = if self.directory.people.width() == 2 {
+            let (number, others) = self.numbers.split_first_chunk()?;
+            self.numbers = others;
+            u32::from(u16::from_le_bytes(*number))
+        } else {
+            let (number, others) = self.numbers.split_first_chunk()?;
+            self.numbers = others;
+            u32::from_le_bytes(*number)
+        };
         self.directory.name(*self.directory.groups.get(number as usize)?)
     }
 }
@@ -215,8 +191,8 @@ struct Realm {
     tenant: Option<Span>,
 }
 
-/// One person. In `Directory::people`: realm and active, the length of the subject, and the number of groups, in four
-/// bytes each; the subject; the number of each group in four bytes. All little-endian.
+/// One person, while a directory is made. In `Builder::records`: realm and active, the length of the subject, and the number
+/// of groups, in four bytes each; the subject; the number of each group in four bytes. All little-endian.
 struct Record<'a> {
     realm: u32,
     active: bool,
@@ -272,6 +248,8 @@ impl Fault {
 /// A directory in the making: its people are not yet in order.
 struct Builder {
     made: Directory,
+    /// One record a person, see [`Record`].
+    records: Vec<u8>,
     /// Where records start, with the hash of the person.
     people_index: HashTable<(u64, u32)>,
     /// Numbers in `made.groups`, with the hash of the name.
@@ -284,6 +262,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             made: Directory::empty(),
+            records: Vec::new(),
             people_index: HashTable::new(),
             group_index: HashTable::new(),
             last_member: Vec::new(),
@@ -292,40 +271,30 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Sorts the people by hash.
-    fn finish(mut self) -> Directory {
-        let made = &mut self.made;
+    /// Puts the people into the order of their hashes.
+    fn finish(self) -> Directory {
+        let mut made = self.made;
         let mut order: Vec<(u64, u32)> = self.people_index.into_iter().collect();
         order.sort_unstable();
-        let buckets = order.len().div_ceil(PEOPLE_PER_BUCKET);
-        let unsorted = mem::take(&mut made.people);
-        made.people.reserve_exact(unsorted.len());
-        made.buckets.reserve_exact(buckets + 1);
-        // Nothing is longer than 4 GiB: `add` saw to it.
-        let place = |people: &[u8]| u32::try_from(people.len()).unwrap_or(u32::MAX);
-        for (hash, start) in order {
-            made.buckets.resize(bucket(hash, buckets) + 1, place(&made.people));
-            let start = start as usize;
-            if let Some((_, others)) = unsorted.get(start..).and_then(Record::read) {
-                let end = unsorted.len() - others.len();
-                made.people.extend(unsorted.get(start..end).unwrap_or_default());
-            }
-        }
-        made.buckets.resize(buckets + 1, place(&made.people));
+        let listed = order.iter().filter_map(|(hash, start)| {
+            let Record { realm, active, subject, groups } = Record::read_at(&self.records, *start)?;
+            Some((*hash, Listed { realm, active, subject, groups }))
+        });
+        made.people = People::new(made.people.state().clone(), made.groups.len(), order.len(), listed);
         made.text.shrink_to_fit();
         made.groups.shrink_to_fit();
         made.realms.shrink_to_fit();
-        self.made
+        made
     }
 
     /// The place and record of a person who was added.
     fn find(&self, hash: u64, realm: u32, subject: &[u8]) -> Option<(u32, Record<'_>)> {
         let is_it = |entry: &(u64, u32)| {
             entry.0 == hash
-                && Record::read_at(&self.made.people, entry.1).is_some_and(|record| record.is(realm, subject))
+                && Record::read_at(&self.records, entry.1).is_some_and(|record| record.is(realm, subject))
         };
         let start = self.people_index.find(hash, is_it)?.1;
-        Some((start, Record::read_at(&self.made.people, start)?))
+        Some((start, Record::read_at(&self.records, start)?))
     }
 
     /// The number of an issuer and tenant.
@@ -373,28 +342,27 @@ impl Builder {
 
     /// Adds a person, leaves each group once in `groups`, and returns where the record starts.
     fn add(&mut self, realm: u32, active: bool, subject: &[u8], groups: &mut Vec<u32>) -> Result<u32, Fault> {
-        let hash = self.made.person_hash(realm, subject);
+        let hash = self.made.people.hash(realm, subject);
         if self.find(hash, realm, subject).is_some() {
             let subject = String::from_utf8_lossy(subject);
             let message = format!("`{subject}` is listed twice; allowed: once for an issuer and tenant");
             return Err(Fault::new("subject", message));
         }
-        let start = number(self.made.people.len())?;
+        let start = number(self.records.len())?;
         groups.retain(|group| {
             let last = self.last_member.get_mut(*group as usize);
             last.is_some_and(|last| mem::replace(last, start) != start)
         });
-        number(self.made.people.len() + Record::FIELDS + subject.len() + groups.len() * 4)?;
-        let people = &mut self.made.people;
+        number(self.records.len() + Record::FIELDS + subject.len() + groups.len() * 4)?;
+        let records = &mut self.records;
         for field in [realm << 1 | u32::from(active), number(subject.len())?, number(groups.len())?] {
-            people.extend(field.to_le_bytes());
+            records.extend(field.to_le_bytes());
         }
-        people.extend(subject);
+        records.extend(subject);
         for group in groups {
-            people.extend(group.to_le_bytes());
+            records.extend(group.to_le_bytes());
         }
         self.people_index.insert_unique(hash, (hash, start), |entry| entry.0);
-        self.made.len += 1;
         Ok(start)
     }
 
@@ -420,7 +388,7 @@ impl Builder {
             }
         };
         let realm = self.realm(issuer, Some(tenant).filter(|tenant| !tenant.is_empty()))?;
-        let hash = self.made.person_hash(realm, subject.as_bytes());
+        let hash = self.made.people.hash(realm, subject.as_bytes());
         let start = match self.find(hash, realm, subject.as_bytes()) {
             Some((_, record)) if record.active != active => {
                 let message =
@@ -440,9 +408,8 @@ impl Builder {
     fn with_memberships(mut self, mut memberships: Vec<(u32, u32)>) -> Result<Self, Fault> {
         // Stable: a person's groups stay in the order of the rows.
         memberships.sort_by_key(|membership| membership.0);
-        let people = mem::take(&mut self.made.people);
+        let people = mem::take(&mut self.records);
         self.people_index.clear();
-        self.made.len = 0;
         let mut memberships = memberships.into_iter().peekable();
         let mut groups = Vec::new();
         let (mut start, mut rest) = (0, &*people);
@@ -488,7 +455,7 @@ const JSON_MEMBERS: &[&str] = &["version", "people"];
 /// A person as written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Listed<'a> {
+struct Written<'a> {
     #[serde(borrow)]
     issuer: Name<'a>,
     #[serde(borrow, default)]
@@ -517,7 +484,7 @@ impl JsonReader {
         Err(Fault::new("version", format!("unknown version `{version}`; allowed: 1")))
     }
 
-    fn person(&mut self, listed: &Listed<'_>) -> Result<(), Fault> {
+    fn person(&mut self, listed: &Written<'_>) -> Result<(), Fault> {
         let tenant = listed.tenant.as_ref().map(|tenant| &*tenant.0);
         not_empty("subject", &listed.subject.0)?;
         let realm = self.builder.realm(&listed.issuer.0, tenant)?;
@@ -546,8 +513,8 @@ impl JsonReader {
         let Fault { member, message } = self.fault.take().unwrap_or_else(form);
         let key = match (self.in_people, member) {
             (false, member) => member.to_owned(),
-            (true, "") => format!("people[{}]", self.builder.made.len),
-            (true, member) => format!("people[{}].{member}", self.builder.made.len),
+            (true, "") => format!("people[{}]", self.builder.people_index.len()),
+            (true, member) => format!("people[{}].{member}", self.builder.people_index.len()),
         };
         Error::new(file, u32::try_from(error.line()).ok(), key, message)
     }
@@ -572,7 +539,7 @@ impl<'de> Visitor<'de> for &mut JsonReader {
                 "people" if !people => {
                     people = true;
                     self.in_people = true;
-                    members.next_value_seed(People(self))?;
+                    members.next_value_seed(List(self))?;
                     self.in_people = false;
                 }
                 "version" => return Err(de::Error::duplicate_field("version")),
@@ -589,9 +556,9 @@ impl<'de> Visitor<'de> for &mut JsonReader {
 }
 
 /// The list of people.
-struct People<'r>(&'r mut JsonReader);
+struct List<'r>(&'r mut JsonReader);
 
-impl<'de> DeserializeSeed<'de> for People<'_> {
+impl<'de> DeserializeSeed<'de> for List<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -599,7 +566,7 @@ impl<'de> DeserializeSeed<'de> for People<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for People<'_> {
+impl<'de> Visitor<'de> for List<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -631,7 +598,7 @@ impl<'de> Visitor<'de> for OnePerson<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<(), A::Error> {
-        let listed = Listed::deserialize(MapAccessDeserializer::new(members))?;
+        let listed = Written::deserialize(MapAccessDeserializer::new(members))?;
         self.0.person(&listed).map_err(|fault| self.0.stop(fault))
     }
 }

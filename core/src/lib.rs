@@ -116,6 +116,7 @@ mod mint;
 mod nonce;
 mod notices;
 mod own_keys;
+mod people;
 mod plain_json;
 mod policy;
 mod policy_changes;
