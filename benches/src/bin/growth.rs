@@ -1,4 +1,5 @@
-//! Prints what changes as everything grows, and plots it: `cargo run --release -p idjag-benches --bin growth`.
+//! Prints what changes as everything grows, and plots it: `cargo run --release -p idjag-benches --bin growth`, all of it or
+//! some parts (`exchange`, `lookups`, `claims`, `threads`, `swaps`) as arguments.
 //!
 //! Sizes take turns in one run, so that a machine that slows down slows all of them; what is printed are medians, and
 //! each as a ratio to the smallest. Assertions and access tokens are EdDSA, whose keys are made in microseconds.
@@ -24,6 +25,11 @@ use idjag_benches::{Failure, RESOURCE, Size, World, issuer, median, mix, quantil
 const BLOCK: usize = 50;
 const BLOCKS: usize = 60;
 
+/// Parts that can be asked for alone.
+const PARTS: [&str; 5] = ["exchange", "lookups", "claims", "threads", "swaps"];
+/// People, and live claims.
+const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
+
 /// Sizes of one thing, and the microseconds or nanoseconds at each.
 struct Series {
     name: &'static str,
@@ -34,38 +40,44 @@ fn main() -> Result<(), Failure> {
     let plots = Path::new(env!("CARGO_MANIFEST_DIR")).join("plots");
     std::fs::create_dir_all(&plots)?;
     println!("medians of {BLOCKS} blocks of {BLOCK} operations; sizes take turns\n");
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = wanted.iter().find(|part| !PARTS.contains(&part.as_str())) {
+        return Err(format!("no part is called `{unknown}`; there are {}", PARTS.join(", ")).into());
+    }
+    let is_wanted = |part: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == part);
 
-    let small = Size::SMALL;
-    let issuers = exchanges("issuers", &[1, 10, 100, 1_000, 10_000], |issuers| Size { issuers, ..small })?;
-    let connectors = exchanges("connectors", &[7, 100, 1_000], |connectors| Size { connectors, ..small })?;
-    let people =
-        exchanges("people", &[1_000, 10_000, 100_000, 1_000_000], |people| Size { people, ..small })?;
-    let jtis = live_jtis(&[1_000, 10_000, 100_000, 1_000_000])?;
-    plot(
-        &plots.join("exchange.svg"),
-        "one exchange, EdDSA to EdDSA",
-        "us",
-        &[&issuers, &connectors, &people, &jtis]
-            .map(|series| Line { name: series.name, points: &series.points }),
-    )?;
+    if is_wanted("exchange") {
+        let small = Size::SMALL;
+        let issuers =
+            exchanges("issuers", &[1, 10, 100, 1_000, 10_000], |issuers| Size { issuers, ..small })?;
+        let connectors =
+            exchanges("connectors", &[7, 100, 1_000], |connectors| Size { connectors, ..small })?;
+        let people = exchanges("people", &SIZES, |people| Size { people, ..small })?;
+        let jtis = live_jtis(&SIZES)?;
+        let of = [&issuers, &connectors, &people, &jtis];
+        draw(&plots.join("exchange.svg"), "one exchange, EdDSA to EdDSA", "us", &of)?;
+    }
+    if is_wanted("lookups") {
+        draw(&plots.join("lookups.svg"), "a person in the directory", "ns", &[&lookups(&SIZES)?])?;
+    }
+    if is_wanted("claims") {
+        let [first, seen] = claims(&SIZES)?;
+        draw(&plots.join("claims.svg"), "single use", "ns", &[&first, &seen])?;
+    }
+    if is_wanted("threads") {
+        let threads = threads(&[1, 2, 4, 8])?;
+        draw(&plots.join("threads.svg"), "exchange_many on threads", "exchanges/s", &[&threads])?;
+    }
+    if is_wanted("swaps") {
+        swaps()?;
+    }
+    Ok(())
+}
 
-    let lookups = lookups(&[1_000, 10_000, 100_000, 1_000_000])?;
-    let [first, seen] = claims(&[1_000, 10_000, 100_000, 1_000_000])?;
-    plot(
-        &plots.join("lookups.svg"),
-        "directory and single use",
-        "ns",
-        &[&lookups, &first, &seen].map(|series| Line { name: series.name, points: &series.points }),
-    )?;
-
-    let threads = threads(&[1, 2, 4, 8])?;
-    plot(
-        &plots.join("threads.svg"),
-        "exchange_many on threads",
-        "exchanges/s",
-        &[Line { name: threads.name, points: &threads.points }],
-    )?;
-    swaps()
+fn draw(file: &Path, title: &str, unit: &str, series: &[&Series]) -> Result<(), Failure> {
+    let lines: Vec<Line<'_>> =
+        series.iter().map(|series| Line { name: series.name, points: &series.points }).collect();
+    plot(file, title, unit, &lines)
 }
 
 /// The time of one exchange at each size of one thing.

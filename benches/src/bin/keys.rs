@@ -1,14 +1,19 @@
 //! What keys that are fetched cost: `cargo run --release -p idjag-benches --bin keys`.
 //!
 //! Times are medians of blocks that take turns in one run. Nothing leaves the machine: the places of the keys are at loopback,
-//! where the guard refuses to go, and the sets are put as a fetcher puts them.
+//! where the guard refuses to go, and the sets are put as a fetcher puts them. All IdPs have the same two RSA keys, each under
+//! names of its own, and the engine does not know that they are the same. A key is used once before anything is timed, but
+//! where its first use is what is timed.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+use base64_simd::URL_SAFE_NO_PAD as BASE64;
 use idjag::{Algorithm, Config, Exchange, IdJag, IdJagMinter, KeyOwner, SigningKey};
 use idjag_benches::{CLIENT, Failure, NOW, issuer, median, mix, request};
 use idjag_fetch::{Fetcher, Pace};
@@ -17,68 +22,91 @@ const OURS: &str = "https://auth.chat.example/";
 const MANY: usize = 10_000;
 const BLOCK: usize = 50;
 const BLOCKS: usize = 80;
+const TOTAL: usize = BLOCK * BLOCKS;
 const FLOOD: usize = 100_000;
 /// Sets that are put as one change: about what comes in while the change before is made.
 const TOGETHER: usize = 64;
+/// What is said to a process that only tells how much memory it takes.
+const RESIDENT: &str = "resident";
 
 fn main() -> Result<(), Failure> {
-    let keys = [
-        Arc::new(SigningKey::generate(Algorithm::RS256)?),
-        Arc::new(SigningKey::generate(Algorithm::RS256)?),
-    ];
-    let public: Vec<String> = keys.iter().filter_map(|key| key.public_jwk()).collect();
-    let set = format!("{{\"keys\":[{}]}}", public.join(","));
-    let [key, _] = &keys;
-
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some(RESIDENT) {
+        let mut number = || arguments.next().unwrap_or_default().parse();
+        println!("{}", resident(number()?, number()?)?);
+        return Ok(());
+    }
+    let keys = Keys::new()?;
     println!("{} cores, medians of {BLOCKS} blocks of {BLOCK} operations that take turns\n", cores());
     println!("{:<62}{:>12}{:>14}", "figure", "measured", "target");
-    let bytes = memory(&set)?;
-    line("memory for an issuer with two RSA keys, and its fetcher", &format!("{bytes} bytes"), "<= 4096");
+    memory()?;
 
     let (one, many) = (engine(1)?, engine(MANY)?);
-    put(&one, 1, &set);
-    put(&many, MANY, &set);
-    let began = Instant::now();
-    put(&many, MANY, &set);
-    let refresh = began.elapsed();
-    line(
-        &format!("all {MANY} sets read and put, {TOGETHER} at a time"),
-        &format!("{:.0} ms", ms(refresh)),
-        "",
-    );
+    let (first, sets) = (keys.sets(1, "b"), keys.sets(MANY, "b"));
+    put(&one, &first);
+    let put_first = timed(|| put(&many, &sets));
+    line(&format!("all {MANY} sets put for the first time, {TOGETHER} at a time"), &ms(put_first), "");
+    line("  the same sets again", &ms(timed(|| put(&many, &sets))), "");
+    // One of the two keys stays, the other becomes a new one.
+    let turned = keys.sets(MANY, "c");
+    line("  sets of which one key is another", &ms(timed(|| put(&many, &turned))), "");
 
-    let total = BLOCK * BLOCKS;
-    let (few, drawn, during) =
-        (minted(key, 1, 0, total)?, minted(key, MANY, 0, total)?, minted(key, MANY, 1, total)?);
-    let (mut alone, mut among) = (Vec::new(), Vec::new());
-    for (few, drawn) in few.chunks(BLOCK).zip(drawn.chunks(BLOCK)) {
+    use_keys(&one, 1, &["a", "b"])?;
+    use_keys(&many, MANY, &["a"])?;
+    let few = keys.minted(1, 0, TOTAL)?;
+    let (drawn, same, changed) =
+        (keys.minted(MANY, 0, TOTAL)?, keys.minted(MANY, 1, TOTAL)?, keys.minted(MANY, 2, TOTAL)?);
+    let (parsed, bare) = (keys.parsed()?, Bare::of(&drawn)?);
+    let (mut alone, mut among, mut bare_one, mut bare_many) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for ((few, drawn), bare) in few.chunks(BLOCK).zip(drawn.chunks(BLOCK)).zip(bare.chunks(BLOCK)) {
         alone.push(block(&one, few)?);
         among.push(block(&many, drawn)?);
+        bare_one.push(bare_block(&parsed, bare, |_| 0)?);
+        bare_many.push(bare_block(&parsed, bare, |bare| bare.issuer)?);
     }
-    let alone = median(alone);
+    let (alone, bare_one) = (median(alone), median(bare_one));
+    line("bare verification, one parsed key", &us(bare_one), "");
+    beside_it(&format!("bare verification, any of {MANY} parsed keys"), median(bare_many), bare_one, "");
     line("one exchange, one live issuer", &us(alone), "");
-    against(&format!("one exchange, any of {MANY:} live issuers"), median(among), alone);
-    let refreshed = beside(
-        || put(&many, MANY, &set),
-        || during.chunks(BLOCK).map(|during| block(&many, during)).collect::<Result<Vec<_>, _>>(),
-    )?;
-    against("  while all of them are put again and again", median(refreshed), alone);
+    beside_it(&format!("one exchange, any of {MANY} live issuers"), median(among), alone, "<= +10 %");
+    let blocks = |assertions: &[String]| {
+        assertions.chunks(BLOCK).map(|some| block(&many, some)).collect::<Result<Vec<_>, _>>()
+    };
+    let refreshed = beside(|| put(&many, &sets), || blocks(&same))?;
+    beside_it("  while all of them are put again and again", median(refreshed), alone, "<= +10 %");
+    let turn = AtomicBool::new(false);
+    let other = || put(&many, if turn.fetch_xor(true, Ordering::Relaxed) { &sets } else { &turned });
+    let refreshed = beside(other, || blocks(&changed))?;
+    beside_it("  and one key of each is another each time", median(refreshed), alone, "<= +10 %");
+    first_use(&keys, alone)?;
+    flood(&keys, alone)
+}
 
-    flood(key, &set, alone)
+/// The first exchange with a key, and the second.
+fn first_use(keys: &Keys, alone: f64) -> Result<(), Failure> {
+    let engine = engine(TOTAL)?;
+    put(&engine, &keys.sets(TOTAL, "b"));
+    let mint = || (0..TOTAL).map(|at| keys.mint(at)).collect::<Result<Vec<_>, _>>();
+    let (first, second) = (mint()?, mint()?);
+    let blocks =
+        |some: &[String]| some.chunks(BLOCK).map(|some| block(&engine, some)).collect::<Result<_, _>>();
+    beside_it("the first exchange with a key, each of another issuer", median(blocks(&first)?), alone, "");
+    beside_it("  the second", median(blocks(&second)?), alone, "");
+    Ok(())
 }
 
 /// Good requests beside a flood of ones with unknown kids.
-fn flood(key: &Arc<SigningKey>, set: &str, alone: f64) -> Result<(), Failure> {
-    let config = config(1)?;
-    let builder = Exchange::builder(config).clock(|| NOW);
+fn flood(keys: &Keys, alone: f64) -> Result<(), Failure> {
+    let builder = Exchange::builder(config(1)?).clock(|| NOW);
     let fetcher = Fetcher::new(builder.fetch_settings(), Path::new(""), Pace::default());
     let engine = Arc::new(builder.key_source(Arc::<Fetcher>::clone(&fetcher)).build()?);
     fetcher.attach(&engine);
     fetcher.settle(Duration::from_secs(10));
-    put(&engine, 1, set);
-    let unknown = Arc::new(SigningKey::generate(Algorithm::RS256)?);
-    let hostile = minted(&unknown, 1, 2, 1_000)?;
-    let good = minted(key, 1, 3, BLOCK * BLOCKS)?;
+    put(&engine, &keys.sets(1, "b"));
+    use_keys(&engine, 1, &["a"])?;
+    let hostile: Vec<String> = (0..1_000).map(|_| forged(0, "unknown")).collect();
+    let good = keys.minted(1, 3, TOTAL)?;
     let (done, began) = (AtomicBool::new(false), Instant::now());
     let (slowed, refused) = thread::scope(|scope| {
         let flooding = scope.spawn(|| {
@@ -95,7 +123,7 @@ fn flood(key: &Arc<SigningKey>, set: &str, alone: f64) -> Result<(), Failure> {
         (slowed, flooding.join().unwrap_or(0))
     });
     let how_often = fetcher.sources().first().map_or(0, |source| source.fetches);
-    against("one exchange beside a flood of unknown kids", median(slowed?), alone);
+    beside_it("one exchange beside a flood of unknown kids", median(slowed?), alone, "<= +10 %");
     let intervals = began.elapsed().as_secs() / 30 + 1;
     let measured = format!("{how_often} fetches");
     line(
@@ -106,23 +134,180 @@ fn flood(key: &Arc<SigningKey>, set: &str, alone: f64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Bytes that each issuer takes, with its keys in the engine and its place in a fetcher.
-fn memory(set: &str) -> Result<usize, Failure> {
-    let before = resident()?;
-    let builder = Exchange::builder(config(MANY)?).clock(|| NOW);
-    let fetcher = Fetcher::new(builder.fetch_settings(), Path::new(""), Pace::default());
-    let engine = Arc::new(builder.build()?);
-    put(&engine, MANY, set);
-    fetcher.attach(&engine);
-    fetcher.settle(Duration::from_secs(30));
-    Ok(resident()?.saturating_sub(before) / MANY)
+/// Bytes that each further issuer takes: of two processes of their own, one of which has five times as many.
+fn memory() -> Result<(), Failure> {
+    const SIZES: [usize; 2] = [2_000, MANY];
+    let states = ["neither was used yet", "one of them was used", "both were"];
+    let what = "memory for an issuer with two RSA keys, and its fetcher";
+    for (used, state) in states.iter().enumerate() {
+        let mut bytes = [0_usize; 2];
+        for (issuers, bytes) in SIZES.iter().zip(&mut bytes) {
+            let arguments = [RESIDENT.to_owned(), issuers.to_string(), used.to_string()];
+            let told = Command::new(std::env::current_exe()?).args(arguments).output()?;
+            *bytes = String::from_utf8(told.stdout)?.trim().parse()?;
+        }
+        let [few, many] = bytes;
+        let each = many.saturating_sub(few) / (MANY - SIZES[0]);
+        let (name, target) =
+            if used == 0 { (format!("{what}; {state}"), "") } else { (format!("  {state}"), "") };
+        line(&name, &format!("{each} bytes"), if used == 1 { "<= 4096" } else { target });
+    }
+    Ok(())
 }
 
-/// Bytes of this process that are in memory.
-fn resident() -> Result<usize, Failure> {
-    let pages: usize =
-        std::fs::read_to_string("/proc/self/statm")?.split(' ').nth(1).ok_or("no statm")?.parse()?;
-    Ok(pages * 4096)
+/// Bytes that an engine, the keys of its issuers and its fetcher take; `used`: how many keys of each have been used.
+fn resident(issuers: usize, used: usize) -> Result<usize, Failure> {
+    let keys = Keys::new()?;
+    let before = pages()?;
+    let builder = Exchange::builder(config(issuers)?).clock(|| NOW);
+    let fetcher = Fetcher::new(builder.fetch_settings(), Path::new(""), Pace::default());
+    let engine = Arc::new(builder.build()?);
+    let kids = ["a", "b"];
+    for some in (0..issuers).collect::<Vec<_>>().chunks(TOGETHER) {
+        let sets: Vec<_> = some.iter().map(|at| (issuer(*at), keys.set(*at, "b"))).collect();
+        put(&engine, &sets);
+    }
+    use_keys(&engine, issuers, kids.get(..used).unwrap_or(&kids))?;
+    fetcher.attach(&engine);
+    fetcher.settle(Duration::from_secs(30));
+    Ok((pages()?).saturating_sub(before) * 4096)
+}
+
+/// Pages of this process that are in memory.
+fn pages() -> Result<usize, Failure> {
+    Ok(std::fs::read_to_string("/proc/self/statm")?.split(' ').nth(1).ok_or("no statm")?.parse()?)
+}
+
+/// The two keys that every IdP has: the first signs.
+struct Keys {
+    private: String,
+    public: [String; 2],
+}
+
+impl Keys {
+    fn new() -> Result<Self, Failure> {
+        let [one, other] = [SigningKey::generate(Algorithm::RS256)?, SigningKey::generate(Algorithm::RS256)?];
+        let named = |text: &str, kid: &str| text.replacen(kid, "@kid@", 1);
+        let public = |key: &SigningKey| key.public_jwk().map(|jwk| named(&jwk, key.kid()));
+        Ok(Self {
+            private: named(&one.to_jwk(), one.kid()),
+            public: [public(&one).ok_or("no public half")?, public(&other).ok_or("no public half")?],
+        })
+    }
+
+    /// The set of an IdP; `second` names its other key.
+    fn set(&self, at: usize, second: &str) -> String {
+        let [one, other] = &self.public;
+        let (one, other) =
+            (one.replacen("@kid@", &kid(at, "a"), 1), other.replacen("@kid@", &kid(at, second), 1));
+        format!("{{\"keys\":[{one},{other}]}}")
+    }
+
+    fn sets(&self, issuers: usize, second: &str) -> Vec<(String, String)> {
+        (0..issuers).map(|at| (issuer(at), self.set(at, second))).collect()
+    }
+
+    /// An assertion of one IdP.
+    fn mint(&self, at: usize) -> Result<String, Failure> {
+        let key =
+            Arc::new(SigningKey::from_jwk(self.private.replacen("@kid@", &kid(at, "a"), 1).as_bytes())?);
+        let id_jag = IdJag {
+            audience: OURS,
+            client_id: CLIENT,
+            subject: "ada",
+            resource: Some("https://mcp.chat.example/"),
+            issued_at: NOW,
+            lifetime_s: 300,
+            ..IdJag::default()
+        };
+        Ok(IdJagMinter::new(issuer(at), key).mint(&id_jag)?)
+    }
+
+    /// `count` assertions, each of a drawn IdP; others for another `draw`.
+    fn minted(&self, issuers: usize, draw: u64, count: usize) -> Result<Vec<String>, Failure> {
+        (0..count).map(|at| self.mint(drawn(at, draw)? % issuers)).collect()
+    }
+
+    /// The first key, once for each IdP, as the crypto library has it, and used.
+    fn parsed(&self) -> Result<Vec<ParsedPublicKey>, Failure> {
+        let [one, _] = &self.public;
+        let member = |name: &str| {
+            let text = one.split(&format!("\"{name}\":\"")).nth(1).and_then(|rest| rest.split('"').next());
+            text.map(|text| BASE64.decode_to_vec(text)).ok_or("no such member")
+        };
+        let components = RsaPublicKeyComponents { n: member("n")??, e: member("e")?? };
+        (0..MANY)
+            .map(|_| {
+                let key = components.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)?;
+                let _ = key.verify_sig(b"", &[1; 256]);
+                Ok(key)
+            })
+            .collect()
+    }
+}
+
+fn drawn(at: usize, draw: u64) -> Result<usize, Failure> {
+    Ok(usize::try_from(mix(at as u64 ^ draw << 32) >> 16)?)
+}
+
+/// As long as a thumbprint.
+fn kid(at: usize, which: &str) -> String {
+    format!("{which}{at:0>42}")
+}
+
+/// An assertion with everything in order but the signature.
+fn forged(at: usize, which: &str) -> String {
+    let header = format!(r#"{{"typ":"oauth-id-jag+jwt","alg":"RS256","kid":"{}"}}"#, kid(at, which));
+    let claims = format!(
+        r#"{{"jti":"x","iss":"{}","aud":"{OURS}","iat":{NOW},"exp":{},"sub":"ada","client_id":"{CLIENT}"}}"#,
+        issuer(at),
+        NOW + 300
+    );
+    [header.as_bytes(), claims.as_bytes(), &[1; 256]].map(|part| BASE64.encode_to_string(part)).join(".")
+}
+
+/// Has each of these keys look at a signature once.
+fn use_keys(engine: &Exchange, issuers: usize, which: &[&str]) -> Result<(), Failure> {
+    for at in 0..issuers {
+        for which in which {
+            let refused =
+                engine.exchange(&request(&forged(at, which))).err().ok_or("a forgery was granted")?;
+            if refused.slug() != "signature_invalid" {
+                return Err(format!("{} instead of a look at the signature", refused.slug()).into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a bare verification needs of an assertion.
+struct Bare {
+    issuer: usize,
+    input: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl Bare {
+    fn of(assertions: &[String]) -> Result<Vec<Self>, Failure> {
+        let one = |(at, assertion): (usize, &String)| {
+            let (input, signature) = assertion.rsplit_once('.').ok_or("no signature")?;
+            let signature = BASE64.decode_to_vec(signature)?;
+            Ok(Self { issuer: drawn(at, 0)? % MANY, input: input.as_bytes().to_vec(), signature })
+        };
+        assertions.iter().enumerate().map(one).collect()
+    }
+}
+
+fn bare_block(
+    keys: &[ParsedPublicKey],
+    block: &[Bare],
+    which: impl Fn(&Bare) -> usize,
+) -> Result<f64, Failure> {
+    let began = Instant::now();
+    for bare in block {
+        keys.get(which(bare)).ok_or("no such key")?.verify_sig(&bare.input, &bare.signature)?;
+    }
+    each(began.elapsed(), block.len())
 }
 
 fn config(issuers: usize) -> Result<Config, Failure> {
@@ -144,30 +329,14 @@ fn engine(issuers: usize) -> Result<Exchange, Failure> {
     Ok(Exchange::builder(config(issuers)?).clock(|| NOW).build()?)
 }
 
-fn put(engine: &Exchange, issuers: usize, set: &str) {
-    let sets: Vec<_> = (0..issuers).map(|at| (KeyOwner::Idp(issuer(at)), Some(set.as_bytes()))).collect();
+fn put(engine: &Exchange, sets: &[(String, String)]) {
     for together in sets.chunks(TOGETHER) {
-        engine.put_fetched(together);
+        let sets: Vec<_> = together
+            .iter()
+            .map(|(issuer, set)| (KeyOwner::Idp(issuer.clone()), Some(set.as_bytes())))
+            .collect();
+        engine.put_fetched(&sets);
     }
-}
-
-/// `count` assertions, each of a drawn issuer; others for another `draw`.
-fn minted(key: &Arc<SigningKey>, issuers: usize, draw: u64, count: usize) -> Result<Vec<String>, Failure> {
-    (0..count)
-        .map(|at| {
-            let drawn = usize::try_from(mix(at as u64 ^ draw << 32) >> 16)? % issuers;
-            let id_jag = IdJag {
-                audience: OURS,
-                client_id: CLIENT,
-                subject: "ada",
-                resource: Some("https://mcp.chat.example/"),
-                issued_at: NOW,
-                lifetime_s: 300,
-                ..IdJag::default()
-            };
-            Ok(IdJagMinter::new(issuer(drawn), Arc::clone(key)).mint(&id_jag)?)
-        })
-        .collect()
 }
 
 /// Microseconds for each of a block, all of which must be granted.
@@ -178,8 +347,11 @@ fn block(engine: &Exchange, assertions: &[String]) -> Result<f64, Failure> {
     if granted != assertions.len() {
         return Err(format!("{granted} of {} were granted", assertions.len()).into());
     }
-    let count = u32::try_from(assertions.len())?;
-    Ok(took.as_secs_f64() * 1e6 / f64::from(count))
+    each(took, assertions.len())
+}
+
+fn each(took: Duration, count: usize) -> Result<f64, Failure> {
+    Ok(took.as_secs_f64() * 1e6 / f64::from(u32::try_from(count)?))
 }
 
 /// Does `work` while `noise` is made over and over on another thread.
@@ -201,19 +373,25 @@ fn cores() -> usize {
     thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
+fn timed(work: impl FnOnce()) -> Duration {
+    let began = Instant::now();
+    work();
+    began.elapsed()
+}
+
+fn ms(time: Duration) -> String {
+    format!("{:.0} ms", time.as_secs_f64() * 1e3)
 }
 
 fn us(time: f64) -> String {
     format!("{time:.2} us")
 }
 
-fn against(figure: &str, time: f64, alone: f64) {
+fn beside_it(figure: &str, time: f64, one: f64, target: &str) {
     line(figure, &us(time), "");
-    line("    beside the one above", &format!("{:+.1} %", (time / alone - 1.0) * 100.0), "<= +10 %");
+    line("    beside the one alone", &format!("{:+.1} %", (time / one - 1.0) * 100.0), target);
 }
 
 fn line(figure: &str, measured: &str, target: &str) {
-    println!("{figure:<62}{measured:>12}{target:>14}");
+    println!("{figure:<74}{measured:>12}{target:>12}");
 }
