@@ -367,6 +367,10 @@ fn a_challenge_says_where_to_get_a_token() {
         format!("Bearer error=\"insufficient_scope\", scope=\"chat.read chat.history\", {metadata}")
     );
     assert_eq!(Challenge::InsufficientScope("").http_status(), 403);
+    // A host that knows its resource by what the client wrote gives no header of the client's away.
+    let odd = engine.challenge("https://a\r\nSet-Cookie: x=\"y\\\u{e9}/b", Challenge::Missing);
+    let metadata = "https://aSet-Cookie: x=y/.well-known/oauth-protected-resource/b";
+    assert_eq!(odd, format!("Bearer resource_metadata=\"{metadata}\""));
 }
 
 /// A form with a client's proof in `Authorization`.

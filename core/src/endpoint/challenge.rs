@@ -80,7 +80,7 @@ impl Exchange {
             value += "error=\"insufficient_scope\", ";
             // A scope has neither quote nor backslash (RFC 6749 section 3.3); what has is no scope.
             value += "scope=\"";
-            value.extend(scope.chars().filter(|c| (' '..='~').contains(c) && !matches!(c, '"' | '\\')));
+            value.extend(quotable(scope));
             value += "\", ";
         }
         if with_proof {
@@ -89,10 +89,16 @@ impl Exchange {
             value += "\", ";
         }
         value += "resource_metadata=\"";
-        value += &metadata_url(resource);
+        // Whoever passes on what a client wrote passes on no header of the client's.
+        value.extend(quotable(&metadata_url(resource)));
         value.push('"');
         value
     }
+}
+
+/// What of a text may stand within quotes in a header: a scope and a URL have nothing else.
+fn quotable(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|c| (' '..='~').contains(c) && !matches!(c, '"' | '\\'))
 }
 
 /// Where the metadata of a resource is (RFC 9728 section 3.1): the well-known path between host and path.
