@@ -125,10 +125,11 @@ fn read(
         return Err(INVALID);
     }
     // Without it RFC 7591 means a secret.
-    let method = string("token_endpoint_auth_method")?
-        .and_then(DocumentedMethod::read)
-        .filter(|method| documented.methods.contains(method))
-        .ok_or(Reason::ClientDocumentMethodNotAllowed)?;
+    let method = match string("token_endpoint_auth_method")?.and_then(DocumentedMethod::read) {
+        Some(method) if documented.methods.contains(&method) => method,
+        Some(DocumentedMethod::None) => return Err(Reason::ClientPublic),
+        _ => return Err(Reason::ClientDocumentMethodNotAllowed),
+    };
     if method == DocumentedMethod::None {
         return Ok((method, None));
     }

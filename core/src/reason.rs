@@ -290,6 +290,9 @@ reasons! {
     ClientDocumentInvalid = "client_document_invalid", ClientAuth, InvalidClient;
     /// the client's document names no way of authentication, or one that `client_documents.auth` does not list
     ClientDocumentMethodNotAllowed = "client_document_method_not_allowed", ClientAuth, InvalidClient;
+    /// the client's document says that it is public (`none`), and `client_documents.auth` does not list that: the grant is for
+    /// confidential clients
+    ClientPublic = "client_public", ClientAuth, UnauthorizedClient;
     /// the client's document is not to be had at present
     ClientDocumentUnavailable = "client_document_unavailable", ClientAuth, TemporarilyUnavailable;
     /// the client's keys are not to be had at present

@@ -150,8 +150,8 @@ def requests() -> None:
         slug = "client_document_method_not_allowed" if method is DROP or isinstance(method, str) else "client_document_invalid"
         invalid_client(f"method-{str(name).replace('_', '-')}", body(), slug, "another way of authentication",
                        documents={URL: document(token_endpoint_auth_method=method)})
-    invalid_client("method-not-listed", body(), "client_document_method_not_allowed", "only clients with keys", world="requests-documents-keys",
-                   control="document-jwt-where-keys-are-asked")
+    refused("public-not-listed", body(), "client_public", "only clients with keys", code="unauthorized_client",
+            world="requests-documents-keys", control="document-jwt-where-keys-are-asked", fetched=[URL], why="row 13; draft section 8.1")
 
     jwt = {"control": "document-jwt"}
     other = {"keys": [keys.public("attacker-rs256")]}
