@@ -19,7 +19,7 @@ use serde_json::Value;
 
 /// How many stand in each file, so that none gets lost. Changes with the table.
 const REQUESTS: [(&str, usize); 6] =
-    [("token", 140), ("details", 59), ("documents", 103), ("dpop", 155), ("limits", 65), ("tls", 48)];
+    [("token", 159), ("details", 59), ("documents", 103), ("dpop", 155), ("limits", 65), ("tls", 48)];
 
 /// Slugs that no request to this table's world can meet, and why.
 const NOT_MET: [(&str, &str); 3] = [

@@ -319,8 +319,35 @@ def _exchanges() -> None:
           body=usual(("resource", "/relative")))
     error("resource-twice-one-another", "RFC 8707 section 2", 400, "invalid_target", "resource_not_in_assertion",
           "a second `resource`", body=usual(("resource", CHAT), ("resource", NOTES)))
+    several = "requests-two-connectors"
+    everything = [FORM, basic("client-for-everything", secret("client-for-everything"))]
+    token("resource-several-in-the-assertion", "row 44; RFC 8707 section 2.2", world=several, body=usual(resource=[CHAT, NOTES]))
+    token("resource-one-of-several", "row 44; RFC 8707 section 2.2", world=several, scope="notes.read", resource=NOTES, headers=everything,
+          body=usual(("resource", NOTES), client_id="client-for-everything", resource=[CHAT, NOTES], scope=DROP))
+    error("resource-one-of-several-and-one-that-is-not-served", "row 45; EMA 7.6.2", 400, "invalid_grant", "resource_unknown",
+          "one more, which is not served", control="resource-several-in-the-assertion", world=several,
+          body=usual(resource=[CHAT, NOTES, "https://mcp.other.example/"]))
+    token("resource-absent", "row 48; EMA 5.1", body=usual(resource=DROP))
+    error("resource-absent-where-there-are-several", "row 48; EMA 5.1", 400, "invalid_target", "resource_missing",
+          "two connectors that are on", control="resource-absent", world=several, body=usual(resource=DROP))
+    for name, value in (("a-number", 1), ("empty", []), ("relative", "/chat"), ("with-a-fragment", CHAT + "#x"), ("an-object", {})):
+        error(f"resource-in-the-assertion-{name}", "row 46; PR #123; RFC 8707 section 2", 400, "invalid_grant", "resource_malformed",
+              "`resource` of the assertion", body=usual(resource=value))
+    unserved = usual(resource="https://mcp.other.example/")
+    error("resource-not-served", "row 45; EMA 7.6.2", 400, "invalid_grant", "resource_unknown", "a resource of somebody else", body=unserved)
+    error("resource-not-served-and-other-codes", "row 45; draft PR #123", 400, "invalid_target", "resource_unknown",
+          "a resource of somebody else", world="requests-other-codes", body=unserved)
+    token("scope-more-than-is-granted", "row 49, 50; RFC 6749 section 5.1", body=usual(("scope", "chat.read chat.write made.up")))
+    error("scope-in-the-assertion-outside", "row 51; EMA 7.2.1", 400, "invalid_grant", "scope_outside_connector",
+          "`scope` of the assertion", body=usual(scope="notes.read"))
+    for name, edits in (("an-array", {"scope": ["chat.read"]}), ("a-number", {"scope": 1}), ("empty", {"scope": ""}),
+                        ("as-scp", {"scope": DROP, "scp": "chat.read"})):
+        error(f"scope-in-the-assertion-{name}", "row 52; RFC 8693 section 4.2", 400, "invalid_grant", "scope_malformed",
+              "`scope` of the assertion", body=usual(**edits))
     error("group-missing", "row 53; draft PR #112", 400, "access_denied", "group_required", "other groups",
           body=usual(groups=["sales"]))
+    error("group-missing-and-other-codes", "row 53; FastMCP", 400, "invalid_grant", "group_required", "other groups",
+          world="requests-other-codes", body=usual(groups=["sales"]))
     error("connector-planned", "row 56", 400, "access_denied", "connector_not_enabled", "a connector that is not on",
           headers=[FORM], control="public", body=usual(("client_id", "client-public"), client_id="client-public", resource=NOTES))
     error("issuer-untrusted", "row 26, 73", 400, "invalid_grant", "issuer_untrusted", "another `iss`", body=usual(iss=f"{ACME}/"))

@@ -230,6 +230,9 @@ def _all() -> None:
         "auth_failures_per_minute": "off", "auth_failures_per_minute_per_peer": "off",
         "refusals_per_minute": "off"})))
     world("requests-proof-for-everyone", both(lambda w: w["clients"].extend(every_way()), chat(require=["dpop"])))
+    world("requests-two-connectors", both(lambda w: w["clients"].extend(every_way()), notes(state="enabled")))
+    world("requests-other-codes", both(lambda w: w["clients"].extend(every_way()), top(compat={
+        "resource_mismatch": "invalid_target", "missing_access": "invalid_grant"})))
     world("requests-with-nonce", both(lambda w: w["clients"].extend(every_way()), top(dpop={"nonce": True})))
     world("idp-switched-off", acme(enabled=False))
     world("client-switched-off", lambda w: w["clients"][0].update(enabled=False))
