@@ -110,6 +110,11 @@ impl Issued {
         self.expires_in_s
     }
 
+    /// Bytes of token, scope, resource and details together.
+    pub(crate) const fn text_len(&self) -> usize {
+        self.text.len()
+    }
+
     /// What was granted, for `scope`: tokens separated by spaces, never empty.
     pub fn scope(&self) -> &str {
         self.text.get(..self.ends.scope).unwrap_or_default()

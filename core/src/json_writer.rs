@@ -12,6 +12,11 @@ pub(crate) struct JsonWriter {
 }
 
 impl JsonWriter {
+    /// A buffer for a text of about `bytes`.
+    pub(crate) fn with_room(bytes: usize) -> Self {
+        Self { buffer: vec![0; bytes], written: 0 }
+    }
+
     /// Forgets what was written.
     pub(crate) fn clear(&mut self) {
         self.written = 0;

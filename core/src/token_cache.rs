@@ -84,8 +84,7 @@ impl TokenCache {
         parser: &mut Parser,
         slot: &mut Slot,
     ) -> Result<Result<VerifiedToken, Reason>, Reason> {
-        let facts = Arc::new(Facts::read(token, today, parser, slot)?);
-        let weighed = facts.weigh(today);
+        let (facts, weighed) = Facts::read(token, today, parser, slot)?;
         if let Some(shard) = self.shard(hash) {
             shard.lock().remember(Entry {
                 hash,

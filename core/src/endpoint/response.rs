@@ -45,7 +45,7 @@ impl Response {
     /// The answer that hands a token out (RFC 6749 section 5.1, RFC 8707 section 2, RFC 9396 section 7). Never a refresh token: the next
     /// assertion is the IdP's to refuse.
     pub(super) fn token(issued: &Issued) -> Self {
-        let mut json = JsonWriter::default();
+        let mut json = JsonWriter::with_room(issued.text_len() + 128);
         json.object(|json| {
             json.member("access_token", issued.access_token());
             json.member("token_type", issued.token_type());
