@@ -286,6 +286,11 @@ impl Builder {
         self
     }
 
+    /// Whether somebody fetches them.
+    pub const fn has_client_documents(&self) -> bool {
+        self.documents.is_some()
+    }
+
     /// Who fetches keys (`jwks_uri`, `discover`). Nobody by default: then they are unavailable until they are put.
     #[must_use]
     pub fn key_source(mut self, source: Arc<dyn KeySource>) -> Self {

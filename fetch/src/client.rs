@@ -20,7 +20,7 @@ use crate::address::is_allowed;
 use crate::problem::Problem;
 
 /// Bytes of a body, at most.
-const MAX_BODY: u64 = 1 << 20;
+pub(crate) const MAX_BODY: u64 = 1 << 20;
 /// Bytes of a status line and headers, at most.
 const MAX_HEADERS: usize = 32 << 10;
 /// Bytes of an `ETag` that is kept.
@@ -69,17 +69,25 @@ impl Client {
             request = request.header(IF_NONE_MATCH, etag);
         }
         let mut answer = request.call().map_err(problem)?;
-        let status = answer.status().as_u16();
-        let (etag, fresh_s) = (kept_etag(answer.headers()), fresh_s(answer.headers()));
-        match status {
-            200 => {
-                let body = answer.body_mut().with_config().limit(MAX_BODY).read_to_vec().map_err(problem)?;
-                Ok(Got { body: Some(body), etag, fresh_s })
-            }
-            304 => Ok(Got { body: None, etag, fresh_s }),
-            301..=303 | 305..=308 => Err(Problem::Redirect(status)),
-            _ => Err(Problem::Status(status)),
-        }
+        let (status, headers) = (answer.status().as_u16(), std::mem::take(answer.headers_mut()));
+        understood(status, &headers, || {
+            answer.body_mut().with_config().limit(MAX_BODY).read_to_vec().map_err(problem)
+        })
+    }
+}
+
+/// What an answer means.
+pub(crate) fn understood(
+    status: u16,
+    headers: &HeaderMap,
+    body: impl FnOnce() -> Result<Vec<u8>, Problem>,
+) -> Result<Got, Problem> {
+    let (etag, fresh_s) = (kept_etag(headers), fresh_s(headers));
+    match status {
+        200 => Ok(Got { body: Some(body()?), etag, fresh_s }),
+        304 => Ok(Got { body: None, etag, fresh_s }),
+        301..=303 | 305..=308 => Err(Problem::Redirect(status)),
+        _ => Err(Problem::Status(status)),
     }
 }
 
@@ -174,7 +182,7 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 /// `url`, where it is one that may be fetched: https, a host, no user, no fragment.
-fn checked(url: &str) -> Option<Uri> {
+pub(crate) fn checked(url: &str) -> Option<Uri> {
     if url.contains(['#', '@', '\\']) {
         return None;
     }

@@ -172,6 +172,13 @@ impl Entry {
         jwks
     }
 
+    /// Somebody else put it. What is fetched next is put over it, whether it is what was fetched before or not.
+    pub(crate) fn put(&mut self, now: i64, pace: &Pace) {
+        self.ended = self.ended.wrapping_add(1);
+        self.schedule.succeeded(now, None, pace, dice());
+        (self.etag, self.digest, self.is_kept, self.problem) = (None, None, false, None);
+    }
+
     /// Nothing counts any more.
     pub(crate) fn withdraw(&mut self) {
         self.schedule.withdrawn();

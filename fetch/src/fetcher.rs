@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use idjag::{ClientDocuments, Exchange, FetchSettings, KeyOwner, KeySource, Sought, WantedKeys};
 
 use crate::entry::{Entry, Name, Subject};
+use crate::get::Get;
 use crate::request::Documents;
 use crate::schedule::Pace;
 use crate::shared::Shared;
@@ -25,7 +26,12 @@ impl Fetcher {
     /// A fetcher that has nothing to do yet. Opens nothing and starts nothing. `folder` is what the `cache` of `settings` is
     /// relative to; of `pace`, how long what is stale counts is taken from `settings`.
     pub fn new(settings: &FetchSettings, folder: &Path, pace: Pace) -> Arc<Self> {
-        Arc::new(Self { shared: Arc::new(Shared::new(settings, folder, pace)) })
+        Arc::new(Self { shared: Arc::new(Shared::new(settings, folder, pace, None)) })
+    }
+
+    /// The same where the host makes the GETs. Of `settings`, `ca_file` is then for the host to know.
+    pub fn by_host(host: Arc<dyn Get>, settings: &FetchSettings, folder: &Path, pace: Pace) -> Arc<Self> {
+        Arc::new(Self { shared: Arc::new(Shared::new(settings, folder, pace, Some(host))) })
     }
 
     /// Begins to fetch for `engine`, which asks this fetcher ([`Builder::key_source`](idjag::Builder::key_source)). Puts what
@@ -129,6 +135,50 @@ impl Fetcher {
         true
     }
 
+    /// Puts a key set that the host got otherwise into `engine` ([`Exchange::put_jwks`]). Where it is one that is fetched here,
+    /// it counts as fetched now: who waits for it goes on, and it is fetched again when an answer that says nothing of its
+    /// freshness would be.
+    ///
+    /// # Errors
+    ///
+    /// As [`Exchange::put_jwks`]; then nothing has changed.
+    pub fn put_jwks(&self, engine: &Exchange, issuer: &str, jwks: &[u8]) -> Result<(), idjag::Error> {
+        let shared = &self.shared;
+        // What came before goes first.
+        let putting = shared.putting.lock();
+        engine.put_jwks(issuer, jwks)?;
+        let (now, pace) = (shared.now(), shared.pace());
+        let mut table = shared.table.lock();
+        if let Some(id) = table.find(Name::Keys(&KeyOwner::Idp(issuer.to_owned()))) {
+            table.leave_the_line(id);
+            if let Some(entry) = table.entry_mut(id) {
+                entry.put(now, &pace);
+                // What is on its way gets in line when it has come.
+                if !entry.is_in_flight {
+                    table.line_up(id);
+                }
+            }
+        }
+        drop(table);
+        drop(putting);
+        shared.ended.notify_all();
+        Ok(())
+    }
+
+    /// Ends it: when this returns, no thread of it has to do with the engine any more. What is on its way comes to nothing,
+    /// and requests that wait are told to try again. Waits for what is just being put, and for a host that is asked at the time:
+    /// it is not asked again.
+    pub fn stop(&self) {
+        self.shared.stop();
+        drop(self.shared.putting.lock());
+        if self.shared.host.is_some() {
+            let mut table = self.shared.table.lock();
+            while table.in_flight > 0 {
+                self.shared.ended.wait(&mut table);
+            }
+        }
+    }
+
     /// What fetches clients' documents, for [`Builder::client_documents`](idjag::Builder::client_documents).
     pub fn documents(self: &Arc<Self>) -> Box<dyn ClientDocuments> {
         Box::new(Documents(Arc::clone(self)))
@@ -138,9 +188,7 @@ impl Fetcher {
 impl Drop for Fetcher {
     /// Threads end when what they do is done; nothing waits for them.
     fn drop(&mut self) {
-        self.shared.table.lock().stopped = true;
-        self.shared.work.notify_all();
-        self.shared.ended.notify_all();
+        self.shared.stop();
     }
 }
 

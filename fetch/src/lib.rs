@@ -28,6 +28,7 @@ mod address;
 mod client;
 mod entry;
 mod fetcher;
+mod get;
 mod live;
 mod metadata;
 mod problem;
@@ -40,6 +41,7 @@ mod table;
 mod worker;
 
 pub use fetcher::Fetcher;
+pub use get::{Answer, Get, Wanted};
 pub use live::Live;
 pub use problem::Problem;
 pub use schedule::Pace;

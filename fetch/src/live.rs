@@ -10,7 +10,8 @@ use crate::fetcher::Fetcher;
 use crate::schedule::Pace;
 use crate::source::SourceState;
 
-/// An [`Exchange`] and the [`Fetcher`] of its keys. Both end with it.
+/// An [`Exchange`] and the [`Fetcher`] of its keys. Both end with it: once it is dropped, no thread of the fetcher has to do with
+/// the engine ([`Fetcher::stop`]).
 ///
 /// Where nothing is to be fetched it is the exchange alone: no thread, no socket. So it is with `fetch.enabled = false`: then the
 /// host puts keys ([`Exchange::put_jwks`]).
@@ -29,10 +30,17 @@ impl Live {
         Self::with(builder, fetcher)
     }
 
-    /// The same with a fetcher of the caller's making.
+    /// The same with a fetcher of the caller's making. It fetches clients' documents as well, unless the builder has something
+    /// that does.
     pub fn with(builder: Builder, fetcher: Arc<Fetcher>) -> Result<Self, Error> {
         let source = Arc::clone(&fetcher);
-        let exchange = Arc::new(builder.key_source(source).client_documents(fetcher.documents()).build()?);
+        let builder = builder.key_source(source);
+        let builder = if builder.has_client_documents() {
+            builder
+        } else {
+            builder.client_documents(fetcher.documents())
+        };
+        let exchange = Arc::new(builder.build()?);
         fetcher.attach(&exchange);
         Ok(Self { exchange, fetcher })
     }
@@ -44,6 +52,11 @@ impl Live {
         self.exchange.reload(config)?;
         self.fetcher.renew(&settings);
         Ok(())
+    }
+
+    /// [`Exchange::put_jwks`], of a set that the host got otherwise: see [`Fetcher::put_jwks`].
+    pub fn put_jwks(&self, issuer: &str, jwks: &[u8]) -> Result<(), Error> {
+        self.fetcher.put_jwks(&self.exchange, issuer, jwks)
     }
 
     /// The engine, to be shared.
@@ -59,6 +72,12 @@ impl Live {
     /// The keys that are fetched, how old they are, and what went wrong.
     pub fn sources(&self) -> Vec<SourceState> {
         self.fetcher.sources()
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.fetcher.stop();
     }
 }
 

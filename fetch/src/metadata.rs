@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::client::Client;
+use crate::get::Getter;
 use crate::problem::Problem;
 
 /// What is read of the metadata.
@@ -16,10 +16,10 @@ struct Metadata {
 ///
 /// First where OpenID Connect puts it, which most IdPs serve; where there is none, where RFC 8414 does. A document that is
 /// there and says something else is the end of it: its `issuer` equals the configured one byte for byte.
-pub(crate) fn discover(client: &Client, issuer: &str, local: bool) -> Result<String, Problem> {
+pub(crate) fn discover(getter: &Getter, issuer: &str, local: bool) -> Result<String, Problem> {
     let [openid, oauth] = places(issuer);
-    let got = match client.get(&openid, local, None) {
-        Err(Problem::Status(400..=499)) => client.get(&oauth, local, None)?,
+    let got = match getter.get(&openid, local, None) {
+        Err(Problem::Status(400..=499)) => getter.get(&oauth, local, None)?,
         answer => answer?,
     };
     read(issuer, got.body.as_deref().unwrap_or_default())

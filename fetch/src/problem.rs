@@ -26,6 +26,8 @@ pub enum Problem {
     Status(u16),
     /// A redirect; none is followed.
     Redirect(u16),
+    /// The host, which fetches for itself, could not ask.
+    Host,
     /// The body is longer than 1 MiB.
     TooLarge,
     /// The metadata is not what RFC 8414 asks for.
@@ -67,6 +69,7 @@ impl fmt::Display for Problem {
                     "the answer is a redirect ({status}), and none is followed; write the final URL down"
                 )
             }
+            Self::Host => f.write_str("the host that fetches could not ask"),
             Self::TooLarge => f.write_str("the answer is longer than 1 MiB"),
             Self::Metadata(why) => write!(f, "the metadata cannot be used: {why}"),
             Self::Issuer(said) => write!(

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use idjag::{Exchange, FetchSettings, WantedKeys};
 use parking_lot::{Condvar, Mutex};
 
-use crate::client::Client;
 use crate::entry::{Finished, Subject};
+use crate::get::{Get, Getter};
 use crate::schedule::{Pace, Schedule};
 use crate::store::Store;
 use crate::table::Table;
@@ -18,7 +18,7 @@ use crate::table::Table;
 pub(crate) struct Settings {
     /// As they were given.
     pub(crate) given: FetchSettings,
-    pub(crate) client: Client,
+    pub(crate) getter: Getter,
     pub(crate) pace: Pace,
     store: Option<Store>,
 }
@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     settings: Mutex<Arc<Settings>>,
     /// What the `cache` of the settings is relative to.
     folder: PathBuf,
+    /// Who makes the GETs, where it is not done here.
+    pub(crate) host: Option<Arc<dyn Get>>,
     pub(crate) engine: OnceLock<Weak<Exchange>>,
     /// Milliseconds since 1970, and when that was: from there on the time only goes forward.
     started: (i64, Instant),
@@ -45,11 +47,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(settings: &FetchSettings, folder: &Path, pace: Pace) -> Self {
+    pub(crate) fn new(
+        settings: &FetchSettings,
+        folder: &Path,
+        pace: Pace,
+        host: Option<Arc<dyn Get>>,
+    ) -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
-            settings: Mutex::new(Arc::new(Settings::new(settings, folder, pace))),
+            settings: Mutex::new(Arc::new(Settings::new(settings, folder, pace, host.clone()))),
             folder: folder.to_owned(),
+            host,
             engine: OnceLock::new(),
             started: (i64::try_from(wall.as_millis()).unwrap_or(i64::MAX), Instant::now()),
             hasher: RandomState::new(),
@@ -74,7 +82,7 @@ impl Shared {
         let mut settings = self.settings.lock();
         let changed = settings.given != *given;
         if changed {
-            *settings = Arc::new(Settings::new(given, &self.folder, settings.pace));
+            *settings = Arc::new(Settings::new(given, &self.folder, settings.pace, self.host.clone()));
         }
         changed
     }
@@ -86,6 +94,13 @@ impl Shared {
 
     pub(crate) fn engine(&self) -> Option<Arc<Exchange>> {
         self.engine.get()?.upgrade()
+    }
+
+    /// No thread begins anything any more, and nobody waits.
+    pub(crate) fn stop(&self) {
+        self.table.lock().stopped = true;
+        self.work.notify_all();
+        self.ended.notify_all();
     }
 
     /// Until when a request waits that comes now.
@@ -100,9 +115,9 @@ impl Shared {
 }
 
 impl Settings {
-    fn new(given: &FetchSettings, folder: &Path, pace: Pace) -> Self {
+    fn new(given: &FetchSettings, folder: &Path, pace: Pace, host: Option<Arc<dyn Get>>) -> Self {
         Self {
-            client: Client::new(given.authorities.clone()),
+            getter: Getter::of(host, given.authorities.clone()),
             pace: Pace { max_stale_ms: given.max_stale_s.saturating_mul(1_000), ..pace },
             store: given.cache.as_ref().map(|cache| Store::new(folder.join(cache))),
             given: given.clone(),

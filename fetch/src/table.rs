@@ -33,7 +33,8 @@ pub(crate) struct Table {
     /// How many threads there are, and how many of them have nothing to do.
     pub(crate) workers: usize,
     pub(crate) idle: usize,
-    /// How many fetches in flight no request asked for, and how many failed the last time.
+    /// How many fetches are in flight; how many of them no request asked for, and how many failed the last time.
+    pub(crate) in_flight: usize,
     scheduled: usize,
     failing: usize,
     /// How many requests wait.
@@ -137,6 +138,15 @@ impl Table {
         }
     }
 
+    /// Takes `id` out of the line, before it is due at another time.
+    pub(crate) fn leave_the_line(&mut self, id: u64) {
+        if let Some(entry) = self.entries.get(&id) {
+            for due in &mut self.due {
+                due.remove(&(entry.schedule.due, id));
+            }
+        }
+    }
+
     /// A request waits for `id`.
     pub(crate) fn ask(&mut self, id: u64) {
         if let Some(entry) = self.entries.get_mut(&id) {
@@ -151,11 +161,10 @@ impl Table {
         if let Some(at) = self.asked.iter().position(|asked| *asked == id) {
             self.asked.remove(at);
         }
+        self.leave_the_line(id);
         let entry = self.entries.get_mut(&id)?;
-        for due in &mut self.due {
-            due.remove(&(entry.schedule.due, id));
-        }
         let job = entry.begin(id, now);
+        self.in_flight += 1;
         self.scheduled += usize::from(job.is_scheduled);
         self.failing += usize::from(job.is_failing);
         Some(job)
@@ -188,6 +197,7 @@ impl Table {
 
     /// What `job` counted for.
     pub(crate) fn done(&mut self, job: &Job) {
+        self.in_flight = self.in_flight.saturating_sub(1);
         self.scheduled = self.scheduled.saturating_sub(usize::from(job.is_scheduled));
         self.failing = self.failing.saturating_sub(usize::from(job.is_failing));
     }

@@ -74,13 +74,13 @@ impl Shared {
 
     fn fetch(&self, job: &Job) -> Result<(Arc<str>, Got), Problem> {
         let settings = self.settings();
-        let (client, local) = (&settings.client, job.subject.local());
+        let (getter, local) = (&settings.getter, job.subject.local());
         let uri = match (&job.uri, &*job.subject) {
             (Some(uri), _) => Arc::clone(uri),
-            (None, Subject::Keys(keys)) => metadata::discover(client, keys.owner.name(), local)?.into(),
+            (None, Subject::Keys(keys)) => metadata::discover(getter, keys.owner.name(), local)?.into(),
             (None, Subject::Document { url, .. }) => Arc::from(url.as_str()),
         };
-        let got = client.get(&uri, local, job.etag.as_deref())?;
+        let got = getter.get(&uri, local, job.etag.as_deref())?;
         Ok((uri, got))
     }
 
@@ -92,7 +92,8 @@ impl Shared {
         if batch.is_empty() {
             return;
         }
-        let engine = self.engine();
+        let has_stopped = self.table.lock().stopped;
+        let engine = if has_stopped { None } else { self.engine() };
         if let Some(engine) = &engine {
             self.put(engine, &mut batch);
         }
