@@ -16,6 +16,7 @@ mod checkpoints;
 mod crypto;
 mod error;
 mod folder;
+mod handed;
 mod host;
 mod line;
 mod log;
@@ -33,6 +34,7 @@ mod writer;
 
 pub use error::Error;
 pub use folder::own_verifier;
+pub use handed::{Handed, Keeper};
 pub use host::{Kept, open};
 pub use log::{Log, Opened, Options, record_freeze};
 pub use note::Verifier;
