@@ -253,19 +253,19 @@ int main(int count, char **arguments) {
         fprintf(stderr, "token_server CONFIG [PORT [THREADS]]\n");
         return 2;
     }
+    /* Signals come to this thread only, one at a time: the threads that are started below have the same mask. */
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+
     config.file = arguments[1];
     config.file_length = strlen(arguments[1]);
     if (idjag_exchange_new(&config, NULL, &exchange, &error) != IDJAG_OK) {
         fprintf(stderr, "%s\n", error.message);
         return 2;
     }
-
-    /* Signals come to this thread only, one at a time. */
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGHUP);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
     memset(&address, 0, sizeof address);
     address.sin_family = AF_INET;

@@ -7,8 +7,9 @@
  * idjag_exchange_t, is made from a configuration: who is trusted, who gets what. idjag_exchange verifies the assertion,
  * applies the policy, uses the assertion up and mints an access token; idjag_verify takes that token at the resource, on
  * every request. idjag_endpoint_handle does all that a token endpoint does: hand it the bytes of the HTTP request, and send
- * what it gives back. The other party, an IdP's token endpoint, is idjag_idp_t. The library opens no socket, starts no thread
- * but in idjag_exchange_many, and reads files only where a configuration names them.
+ * what it gives back. The other party, an IdP's token endpoint, is idjag_idp_t. The library listens nowhere. It fetches what
+ * the configuration says is to be fetched, and nothing else: the keys of IdPs and of clients (`jwks_uri`, `discover`), and
+ * documents of clients at the origins in `[client_documents]`. It reads files only where a configuration names them.
  *
  *     #include <idjag.h>
  *     #include <stdio.h>
@@ -47,8 +48,14 @@
  * none. So a program that was compiled against an older header goes on with a newer library. The other way round, a member
  * that the library does not know must be zero, or the call is IDJAG_MISUSE. In arrays of them each states the same size.
  *
- * THREADS. `const T *`: any number of threads at once. `T *`: one, which nobody else uses at the time. After fork, the child
- * must not use a handle that was made before: each process would use an assertion up for itself.
+ * THREADS. `const T *`: any number of threads at once. `T *`: one, which nobody else uses at the time. The library has threads
+ * of its own: where keys are fetched, where a record is kept, and in idjag_exchange_many. They have the signal mask of whoever
+ * calls: block the signals that you wait for before you make a handle. The shared library is never unloaded.
+ *
+ * FORK. A handle belongs to the process that made it: each process would use an assertion up for itself, and a child has none of
+ * the threads. In a child of fork a handle of its parent is IDJAG_MISUSE, and freeing it frees nothing. A child makes its own, from
+ * a configuration that lets several processes share what they must share, or once the parent has freed its own. No thread may be
+ * in idjag_exchange_new or idjag_reload while another one forks, unless the child does nothing but exec.
  *
  * MISUSE. NULL where something must be is IDJAG_MISUSE, and functions without a result give NULL or 0. Pointers into memory
  * that is not yours, objects that were freed, lengths beyond the end: those cannot be noticed.
@@ -62,6 +69,12 @@
 
 // The version that this header is of; idjag_version() gives the one that runs.
 #define IDJAG_VERSION "0.1.0"
+
+// An answer to a claim: nobody held the key, and this claim holds it now.
+#define IDJAG_CLAIM_FIRST 11
+
+// An answer to a claim: it was used before.
+#define IDJAG_CLAIM_SEEN 12
 
 // No token came: answer with 401.
 #define IDJAG_CHALLENGE_MISSING 1
@@ -102,6 +115,15 @@
 // One IdP with all its tenants: `name` is its issuer identifier.
 #define IDJAG_REVOKE_ISSUER 5
 
+// The keys are as young as they should be.
+#define IDJAG_SOURCE_FRESH 1
+
+// They should have been fetched anew, which failed; they still count.
+#define IDJAG_SOURCE_STALE 2
+
+// There are none, or they were too old.
+#define IDJAG_SOURCE_ABSENT 3
+
 // How a call ended. New values may be added; none is ever used for something else.
 typedef enum {
     // It is done, and what was asked for is written.
@@ -127,9 +149,9 @@ typedef enum {
 // Given by the idjag_endpoint_ functions and idjag_idp_handle; yours to free with idjag_response_free. Threads: any number may read it.
 typedef struct idjag_response_t idjag_response_t;
 
-// What a client publishes, while it is fetched.
+// What is fetched, while it is.
 //
-// Lent to your client_document or client_keys until it returns, and never yours to free. Threads: the one of that call.
+// Lent to your fetch, client_document or client_keys until it returns, and never yours to free. Threads: the one of that call.
 typedef struct idjag_document_t idjag_document_t;
 
 // The engine: configuration, keys, policy, directory, and which assertions were used.
@@ -137,6 +159,11 @@ typedef struct idjag_document_t idjag_document_t;
 // Made by idjag_exchange_new; yours to free with idjag_exchange_free. Threads: any number at once, also while keys, policy
 // or directory are replaced. Freed by one, when no other uses it.
 typedef struct idjag_exchange_t idjag_exchange_t;
+
+// The keys that are fetched, as they stood at one moment.
+//
+// Given by idjag_sources; yours to free with idjag_sources_free. Threads: any number may read it.
+typedef struct idjag_sources_t idjag_sources_t;
 
 // An identity provider that takes ID tokens and issues ID-JAGs, by a table of its own. It signs nobody in. It never changes:
 // for another configuration make another one.
@@ -186,9 +213,9 @@ typedef struct {
 
 // What the engine asks its host, given once.
 //
-// The caller's own, set with IDJAG_CALLBACKS_INIT; copied. The functions are called by whichever thread calls idjag, by
-// several at once, until the handle is freed. They must return, with no exception and no longjmp, and must not call that
-// handle.
+// The caller's own, set with IDJAG_CALLBACKS_INIT; copied. The functions are called by whichever thread calls idjag, `fetch` by
+// threads of the library; by several at once, until the handle is freed. They must return, with no exception and no longjmp,
+// and must not call that handle.
 typedef struct {
     // The size of this structure: IDJAG_CALLBACKS_INIT sets it.
     size_t struct_size;
@@ -203,8 +230,57 @@ typedef struct {
     // It is asked for https URLs at the configured origins only, and only for a request whose assertion has passed every
     // check. Follow no redirect, connect to no private address, bound size and time, and cache. `url` ends in NUL.
     int (*client_document)(void *context, const char *url, size_t url_length, idjag_document_t *document);
-    // The same for the key set that such a document names, at its own origin. NULL: it cannot be asked.
+    // The same for the key set that such a document names, at its own origin. NULL: it cannot be asked. Both are for hosts that
+    // have such documents already: where `client_document` is NULL they are fetched as keys are.
     int (*client_keys)(void *context, const char *url, size_t url_length, idjag_document_t *document);
+    // Makes one GET over https in place of the library, for hosts with a way out of their own. Gives the status of the answer:
+    // 200, with the body by idjag_document_append; 304, where `etag` is not NULL and still so (`If-None-Match`); any other.
+    // 0: it could not be asked. Give the headers by idjag_document_header, for how long the answer is fresh. NULL: the library
+    // fetches.
+    //
+    // Asked is what the configuration wants fetched and nothing else, as often as it would be otherwise; `url` is written down,
+    // or in the metadata of an IdP that is. What it leads to is then for you to look at: check certificates; connect to no
+    // private, loopback, link-local or metadata address (`is_local` is 1 where `local = true` allows the first two), and only to
+    // the address that you looked at; follow no redirect; take no more than 10 s. Where you cannot wait for an answer give 0, and
+    // put the keys with idjag_put_jwks when they came: until then requests are told to try again. `url` and `etag` end in NUL.
+    int (*fetch)(void *context,
+                 const char *url,
+                 size_t url_length,
+                 const char *etag,
+                 size_t etag_length,
+                 int is_local,
+                 idjag_document_t *document);
+    // Single use by the host, in place of the table in memory: claims `count` keys at once, and writes an answer for each into
+    // `answers`: IDJAG_CLAIM_FIRST or IDJAG_CLAIM_SEEN. Anything else, as the 0 that stands there, is no answer: the request gets
+    // 503, never a token. NULL: the store that the configuration names.
+    //
+    // Key number n is the 16 bytes from `keys + 16 * n`; it is to be held while the time is not later than `expires_at[n]`. Each
+    // claim is atomic: of any number of claims of one key, by whoever shares the store, exactly one is the first while it is held;
+    // in one call that with the lowest number. What is answered otherwise may or may not be held. `now` and `expires_at` are seconds
+    // since 1970. The configuration must name no other store; and revocations are not told to others: make them everywhere.
+    void (*claim)(void *context,
+                  const uint8_t *keys,
+                  const int64_t *expires_at,
+                  size_t count,
+                  int64_t now,
+                  uint32_t *answers);
+    // What a claim of the 16 bytes at `key` would be answered, without claiming it: to refuse before a client's document is
+    // fetched. Never a reason to accept. NULL: that is found out later.
+    uint32_t (*seen)(void *context, const uint8_t *key, int64_t now);
+    // Since when `claim` remembers, in seconds since 1970: assertions from before are refused (`replay.cold_start`). Asked before
+    // and after each claim, which is worth nothing if memory began anew in between. NULL: since the handle was made.
+    int64_t (*remembers_since)(void *context);
+    // The record by the host, in place of `[audit]`, which the configuration must not have: takes a line, a JSON object without an
+    // end of line and without NUL, below 64 KiB, borrowed for the call. Gives IDJAG_OK, and a number in `receipt` for `record_wait`;
+    // anything else where it cannot be kept: then no token is issued, and what would be refused gets 503. NULL: the record that
+    // the configuration asks for.
+    //
+    // Every exchange is a line, granted or refused, and so are policies, keys and revocations. Of those that anybody can make without
+    // a good signature each is one, too: bound what you keep.
+    int (*record)(void *context, const char *line, size_t length, uint64_t *receipt);
+    // Waits until what was taken under `receipt` is durable, and gives IDJAG_OK; anything else where it will not be, and the token
+    // is not handed out. Asked of grants alone. NULL: what was taken is durable.
+    int (*record_wait)(void *context, uint64_t receipt);
 } idjag_callbacks_t;
 
 // Why a call did not end with IDJAG_OK, which leaves it as it is.
@@ -417,6 +493,35 @@ typedef struct {
     uint64_t limited;
 } idjag_stats_t;
 
+// How the keys of one IdP, or of one client with `jwks_uri`, stand.
+//
+// The caller's own, set with IDJAG_SOURCE_INIT; idjag_sources_at fills it as far as `struct_size` says. Its texts end in NUL, and
+// are there until the list is freed. For one thread at a time.
+typedef struct {
+    // The size of this structure: IDJAG_SOURCE_INIT sets it.
+    size_t struct_size;
+    // The issuer identifier, or the client_id.
+    const char *owner;
+    // 1: they are a client's. 0: an IdP's.
+    uint32_t is_client;
+    // IDJAG_SOURCE_FRESH, IDJAG_SOURCE_STALE or IDJAG_SOURCE_ABSENT.
+    uint32_t state;
+    // Where they are. NULL where that is not known yet.
+    const char *uri;
+    // Seconds since they were last known to be so; -1: never yet.
+    int64_t age_s;
+    // Seconds until they are fetched next; negative: overdue.
+    int64_t next_s;
+    // How many fetches have ended.
+    uint64_t fetches;
+    // How many of the last came to nothing.
+    uint32_t failures;
+    // 1: they are what an earlier run has kept (`fetch.cache`), and nobody has confirmed them since. 0: they were fetched.
+    uint32_t is_kept;
+    // Why the last fetch came to nothing. NULL where it did not.
+    const char *last_error;
+} idjag_source_t;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -425,20 +530,24 @@ extern "C" {
 // Never freed.
 const char *idjag_version(void);
 
-// Makes an engine, and opens the single-use store that the configuration names. `callbacks` may be NULL. Starts no thread, but one that writes the record where the
-// configuration asks for it (`[audit]`).
+// Makes an engine, and opens the single-use store that the configuration names. `callbacks` may be NULL. Starts no thread but one
+// that writes the record, where the configuration asks for it (`[audit]`), and those that fetch keys, where there are any to
+// fetch (`jwks_uri`, `discover`). Waits for no key: a request of an IdP whose keys have not come yet waits, for 2 s at most.
 //
-// IDJAG_LOAD_FAILED: the configuration, or a file that it names, cannot be used; `message` has file, line and key.
+// IDJAG_LOAD_FAILED: the configuration, or a file that it names, cannot be used; `message` has file, line and key. Or another
+// process has an engine over the same file, and each would accept the same assertion once (`replay.allow_per_process`).
 idjag_result_t idjag_exchange_new(const idjag_config_t *config,
                                   const idjag_callbacks_t *callbacks,
                                   idjag_exchange_t **exchange,
                                   idjag_error_t *error);
 
-// Frees an engine that no thread uses any more. Tokens and responses that it gave stay. NULL: nothing happens.
+// Frees an engine that no thread uses any more. Tokens and responses that it gave stay. NULL: nothing happens. No function of
+// yours is called once it has returned: it waits for your `fetch`. A fetch of the library's own ends by itself. In a child of
+// fork it frees nothing.
 void idjag_exchange_free(idjag_exchange_t *exchange);
 
 // Replaces everything that the configuration names but the single-use store. What it leaves to the host stays: keys that
-// were put, a directory or a policy that was put, revocations.
+// were put, a directory or a policy that was put, revocations. What it wants fetched is fetched from then on.
 idjag_result_t idjag_reload(const idjag_exchange_t *exchange,
                             const idjag_config_t *config,
                             idjag_error_t *error);
@@ -447,6 +556,15 @@ idjag_result_t idjag_reload(const idjag_exchange_t *exchange,
 idjag_result_t idjag_warnings(const idjag_exchange_t *exchange,
                               idjag_text_t **warnings,
                               idjag_error_t *error);
+
+// Gives a header of the answer that is fetched; as many as there are. `Cache-Control`, `Age` and `ETag` are looked at, and
+// only for your `fetch`.
+idjag_result_t idjag_document_header(idjag_document_t *document,
+                                     const char *name,
+                                     size_t name_length,
+                                     const char *value,
+                                     size_t value_length,
+                                     idjag_error_t *error);
 
 // Adds to what is fetched: everything at once, or pieces as they come. The bytes are copied.
 //
@@ -659,7 +777,7 @@ idjag_result_t idjag_challenge(const idjag_exchange_t *exchange,
 idjag_result_t idjag_dpop_nonce(const idjag_exchange_t *exchange, idjag_text_t **nonce, idjag_error_t *error);
 
 // Makes an identity provider. The configuration is one of an IdP: `subject_tokens`, `clients`, `targets`. Of `callbacks`,
-// which may be NULL, the clock is asked. Starts no thread.
+// which may be NULL, clock, single use and record are asked: it fetches nothing. Starts no thread.
 //
 // IDJAG_LOAD_FAILED: the configuration, or a file that it names, cannot be used; `message` has file, line and key.
 idjag_result_t idjag_idp_new(const idjag_config_t *config,
@@ -695,7 +813,8 @@ idjag_result_t idjag_idp_id_token(const idjag_idp_t *idp,
                                   idjag_text_t **token,
                                   idjag_error_t *error);
 
-// Replaces the keys of one IdP by a JWK set. Keys in it that cannot be used are left out; with none, nothing changes.
+// Replaces the keys of one IdP by a JWK set. Keys in it that cannot be used are left out; with none, nothing changes. Where they
+// are fetched as well, these count as fetched now, and what is fetched later takes their place.
 idjag_result_t idjag_put_jwks(const idjag_exchange_t *exchange,
                               const char *issuer,
                               size_t issuer_length,
@@ -738,6 +857,25 @@ idjag_result_t idjag_lift(const idjag_exchange_t *exchange,
 // Reads the counters.
 idjag_result_t idjag_stats(const idjag_exchange_t *exchange, idjag_stats_t *stats, idjag_error_t *error);
 
+// Reads how the keys that are fetched stand, sorted by owner. Where nothing is fetched the list is empty.
+idjag_result_t idjag_sources(const idjag_exchange_t *exchange,
+                             idjag_sources_t **sources,
+                             idjag_error_t *error);
+
+// How many there are.
+size_t idjag_sources_count(const idjag_sources_t *sources);
+
+// Reads one of them.
+//
+// IDJAG_NOT_FOUND: there are not so many.
+idjag_result_t idjag_sources_at(const idjag_sources_t *sources,
+                                size_t index,
+                                idjag_source_t *source,
+                                idjag_error_t *error);
+
+// Frees the list. NULL: nothing happens.
+void idjag_sources_free(idjag_sources_t *sources);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
@@ -747,7 +885,8 @@ idjag_result_t idjag_stats(const idjag_exchange_t *exchange, idjag_stats_t *stat
 // What each structure begins as: its size, and nothing else.
 #define IDJAG_ERROR_INIT {sizeof(idjag_error_t), NULL, NULL, 0, 0, ""}
 #define IDJAG_CONFIG_INIT {sizeof(idjag_config_t), NULL, 0, NULL, 0, NULL, 0, NULL, 0}
-#define IDJAG_CALLBACKS_INIT {sizeof(idjag_callbacks_t), NULL, NULL, NULL, NULL}
+#define IDJAG_CALLBACKS_INIT \
+    {sizeof(idjag_callbacks_t), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
 #define IDJAG_REQUEST_INIT {sizeof(idjag_request_t), NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0}
 #define IDJAG_PRESENTED_INIT {sizeof(idjag_presented_t), NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0}
 #define IDJAG_HEADER_INIT {sizeof(idjag_header_t), NULL, 0, NULL, 0}
@@ -756,3 +895,4 @@ idjag_result_t idjag_stats(const idjag_exchange_t *exchange, idjag_stats_t *stat
 #define IDJAG_REVOCATION_INIT {sizeof(idjag_revocation_t), 0, NULL, 0, NULL, 0, NULL, 0, 0}
 #define IDJAG_ID_TOKEN_INIT {sizeof(idjag_id_token_t), NULL, 0, NULL, 0, 0, 0, NULL, 0, NULL, NULL, 0}
 #define IDJAG_STATS_INIT {sizeof(idjag_stats_t), 0, 0, 0, 0, 0, 0, 0, "", 0}
+#define IDJAG_SOURCE_INIT {sizeof(idjag_source_t), NULL, 0, 0, NULL, 0, 0, 0, 0, 0, NULL}

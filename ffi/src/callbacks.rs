@@ -1,9 +1,11 @@
-//! What the host is asked: the time, and what clients publish of themselves.
+//! What the host is asked: the time, what is to be fetched, and what it keeps itself (`keeping`).
 
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::take;
+use std::ptr;
 
 use idjag::{ClientDocuments, Clock, Fetched};
+use idjag_fetch::{Answer, Get, Wanted};
 
 use crate::boundary::boundary;
 use crate::caller::Caller;
@@ -14,19 +16,25 @@ use crate::versioned::Versioned;
 /// More than the engine takes of a key set, and of a document anyway.
 const MAX_FETCHED: usize = 1 << 20;
 
-/// What a client publishes, while it is fetched.
+/// The headers that are kept of an answer, how many lines of them, and how many bytes of each.
+const WANTED_HEADERS: [&str; 3] = ["cache-control", "age", "etag"];
+const MAX_HEADERS: usize = 16;
+const MAX_HEADER: usize = 4096;
+
+/// What is fetched, while it is.
 ///
-/// Lent to your client_document or client_keys until it returns, and never yours to free. Threads: the one of that call.
+/// Lent to your fetch, client_document or client_keys until it returns, and never yours to free. Threads: the one of that call.
 #[derive(Default)]
 pub struct Document {
     bytes: Vec<u8>,
+    headers: Vec<(String, String)>,
 }
 
 /// What the engine asks its host, given once.
 ///
-/// The caller's own, set with IDJAG_CALLBACKS_INIT; copied. The functions are called by whichever thread calls idjag, by
-/// several at once, until the handle is freed. They must return, with no exception and no longjmp, and must not call that
-/// handle.
+/// The caller's own, set with IDJAG_CALLBACKS_INIT; copied. The functions are called by whichever thread calls idjag, `fetch` by
+/// threads of the library; by several at once, until the handle is freed. They must return, with no exception and no longjmp,
+/// and must not call that handle.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Callbacks {
@@ -50,7 +58,8 @@ pub struct Callbacks {
             document: *mut Document,
         ) -> c_int,
     >,
-    /// The same for the key set that such a document names, at its own origin. NULL: it cannot be asked.
+    /// The same for the key set that such a document names, at its own origin. NULL: it cannot be asked. Both are for hosts that
+    /// have such documents already: where `client_document` is NULL they are fetched as keys are.
     pub client_keys: Option<
         unsafe extern "C-unwind" fn(
             context: *mut c_void,
@@ -59,6 +68,69 @@ pub struct Callbacks {
             document: *mut Document,
         ) -> c_int,
     >,
+    /// Makes one GET over https in place of the library, for hosts with a way out of their own. Gives the status of the answer:
+    /// 200, with the body by idjag_document_append; 304, where `etag` is not NULL and still so (`If-None-Match`); any other.
+    /// 0: it could not be asked. Give the headers by idjag_document_header, for how long the answer is fresh. NULL: the library
+    /// fetches.
+    ///
+    /// Asked is what the configuration wants fetched and nothing else, as often as it would be otherwise; `url` is written down,
+    /// or in the metadata of an IdP that is. What it leads to is then for you to look at: check certificates; connect to no
+    /// private, loopback, link-local or metadata address (`is_local` is 1 where `local = true` allows the first two), and only to
+    /// the address that you looked at; follow no redirect; take no more than 10 s. Where you cannot wait for an answer give 0, and
+    /// put the keys with idjag_put_jwks when they came: until then requests are told to try again. `url` and `etag` end in NUL.
+    pub fetch: Option<
+        unsafe extern "C-unwind" fn(
+            context: *mut c_void,
+            url: *const c_char,
+            url_length: usize,
+            etag: *const c_char,
+            etag_length: usize,
+            is_local: c_int,
+            document: *mut Document,
+        ) -> c_int,
+    >,
+    /// Single use by the host, in place of the table in memory: claims `count` keys at once, and writes an answer for each into
+    /// `answers`: IDJAG_CLAIM_FIRST or IDJAG_CLAIM_SEEN. Anything else, as the 0 that stands there, is no answer: the request gets
+    /// 503, never a token. NULL: the store that the configuration names.
+    ///
+    /// Key number n is the 16 bytes from `keys + 16 * n`; it is to be held while the time is not later than `expires_at[n]`. Each
+    /// claim is atomic: of any number of claims of one key, by whoever shares the store, exactly one is the first while it is held;
+    /// in one call that with the lowest number. What is answered otherwise may or may not be held. `now` and `expires_at` are seconds
+    /// since 1970. The configuration must name no other store; and revocations are not told to others: make them everywhere.
+    pub claim: Option<
+        unsafe extern "C-unwind" fn(
+            context: *mut c_void,
+            keys: *const u8,
+            expires_at: *const i64,
+            count: usize,
+            now: i64,
+            answers: *mut u32,
+        ),
+    >,
+    /// What a claim of the 16 bytes at `key` would be answered, without claiming it: to refuse before a client's document is
+    /// fetched. Never a reason to accept. NULL: that is found out later.
+    pub seen: Option<unsafe extern "C-unwind" fn(context: *mut c_void, key: *const u8, now: i64) -> u32>,
+    /// Since when `claim` remembers, in seconds since 1970: assertions from before are refused (`replay.cold_start`). Asked before
+    /// and after each claim, which is worth nothing if memory began anew in between. NULL: since the handle was made.
+    pub remembers_since: Option<unsafe extern "C-unwind" fn(context: *mut c_void) -> i64>,
+    /// The record by the host, in place of `[audit]`, which the configuration must not have: takes a line, a JSON object without an
+    /// end of line and without NUL, below 64 KiB, borrowed for the call. Gives IDJAG_OK, and a number in `receipt` for `record_wait`;
+    /// anything else where it cannot be kept: then no token is issued, and what would be refused gets 503. NULL: the record that
+    /// the configuration asks for.
+    ///
+    /// Every exchange is a line, granted or refused, and so are policies, keys and revocations. Of those that anybody can make without
+    /// a good signature each is one, too: bound what you keep.
+    pub record: Option<
+        unsafe extern "C-unwind" fn(
+            context: *mut c_void,
+            line: *const c_char,
+            length: usize,
+            receipt: *mut u64,
+        ) -> c_int,
+    >,
+    /// Waits until what was taken under `receipt` is durable, and gives IDJAG_OK; anything else where it will not be, and the token
+    /// is not handed out. Asked of grants alone. NULL: what was taken is durable.
+    pub record_wait: Option<unsafe extern "C-unwind" fn(context: *mut c_void, receipt: u64) -> c_int>,
 }
 
 // SAFETY: `repr(C)`, a size first; pointers.
@@ -67,14 +139,39 @@ unsafe impl Versioned for Callbacks {
     const NAME: &'static str = "callbacks";
 }
 
-/// A function of the host that fetches. Written out above, since cbindgen wants it so.
+/// A function of the host that fetches a document. Written out above, since cbindgen wants it so.
 type Fetch = unsafe extern "C-unwind" fn(*mut c_void, *const c_char, usize, *mut Document) -> c_int;
+/// One that makes a GET.
+type MakeGet = unsafe extern "C-unwind" fn(
+    *mut c_void,
+    *const c_char,
+    usize,
+    *const c_char,
+    usize,
+    c_int,
+    *mut Document,
+) -> c_int;
 
 impl Callbacks {
-    /// The caller's, or none.
-    pub(crate) fn of(caller: Caller<'_>, callbacks: *const Self) -> Result<Option<Self>, Failure> {
-        if callbacks.is_null() { Ok(None) } else { caller.structure(callbacks).map(Some) }
+    /// The caller's, or none of them.
+    pub(crate) fn of(caller: Caller<'_>, callbacks: *const Self) -> Result<Self, Failure> {
+        if callbacks.is_null() { Ok(Self::NONE) } else { caller.structure(callbacks) }
     }
+
+    /// A host that is asked for nothing.
+    pub(crate) const NONE: Self = Self {
+        struct_size: size_of::<Self>(),
+        context: ptr::null_mut(),
+        clock: None,
+        client_document: None,
+        client_keys: None,
+        fetch: None,
+        claim: None,
+        seen: None,
+        remembers_since: None,
+        record: None,
+        record_wait: None,
+    };
 
     /// The host's clock, where it has one.
     pub(crate) fn host_clock(&self) -> Option<HostClock> {
@@ -85,6 +182,11 @@ impl Callbacks {
     pub(crate) fn host_documents(&self) -> Option<HostDocuments> {
         let Self { context, client_document, client_keys, .. } = *self;
         client_document.map(|document| HostDocuments { context, document, keys: client_keys })
+    }
+
+    /// What makes GETs for the host, where it does.
+    pub(crate) fn host_get(&self) -> Option<HostGet> {
+        self.fetch.map(|fetch| HostGet { context: self.context, fetch })
     }
 }
 
@@ -144,6 +246,55 @@ impl ClientDocuments for HostDocuments {
     }
 }
 
+/// What makes GETs for the host.
+pub(crate) struct HostGet {
+    context: *mut c_void,
+    fetch: MakeGet,
+}
+
+// SAFETY: as for `HostClock`.
+unsafe impl Send for HostGet {}
+// SAFETY: likewise.
+unsafe impl Sync for HostGet {}
+
+impl Get for HostGet {
+    fn get(&self, wanted: &Wanted<'_>) -> Option<Answer> {
+        let texts = Texts::of(&[wanted.url, wanted.etag.unwrap_or_default()]);
+        let text = |number| texts.text(number).unwrap_or(Terminated::from(c"")).into_parts();
+        let (url, url_length) = text(0);
+        let (etag, etag_length) = if wanted.etag.is_some() { text(1) } else { (ptr::null(), 0) };
+        let mut document = Document::default();
+        let (local, place) = (c_int::from(wanted.local), &raw mut document);
+        // SAFETY: it is the host's function with the host's context, as the header promises it; the rest outlives the call.
+        let status = unsafe { (self.fetch)(self.context, url, url_length, etag, etag_length, local, place) };
+        let status = u16::try_from(status).ok().filter(|status| *status > 0)?;
+        Some(Answer { status, headers: take(&mut document.headers), body: take(&mut document.bytes) })
+    }
+}
+
+/// Gives a header of the answer that is fetched; as many as there are. `Cache-Control`, `Age` and `ETag` are looked at, and
+/// only for your `fetch`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn idjag_document_header(
+    document: *mut Document,
+    name: *const c_char,
+    name_length: usize,
+    value: *const c_char,
+    value_length: usize,
+    error: *mut ErrorDetail,
+) -> Status {
+    boundary!(error, |caller| {
+        let document = caller.lent("document", document)?;
+        let name = caller.words("name", name, name_length)?;
+        let value = caller.optional_words("value", value, value_length)?.unwrap_or_default();
+        let is_wanted = WANTED_HEADERS.iter().any(|wanted| name.eq_ignore_ascii_case(wanted));
+        if is_wanted && document.headers.len() < MAX_HEADERS && value.len() <= MAX_HEADER {
+            document.headers.push((name.into_owned(), value.into_owned()));
+        }
+        Ok(())
+    })
+}
+
 /// Adds to what is fetched: everything at once, or pieces as they come. The bytes are copied.
 ///
 /// IDJAG_LOAD_FAILED: that is more than 1 MiB, which is more than is taken of anything. Stop, and return what you like.
@@ -169,8 +320,6 @@ pub unsafe extern "C" fn idjag_document_append(
 
 #[cfg(test)]
 mod tests {
-    use std::ptr;
-
     use super::*;
 
     #[test]
@@ -210,11 +359,9 @@ mod tests {
         {
             let mut given: c_int = number;
             let callbacks = Callbacks {
-                struct_size: size_of::<Callbacks>(),
                 context: (&raw mut given).cast(),
-                clock: None,
                 client_document: Some(gives),
-                client_keys: None,
+                ..Callbacks::NONE
             };
             let host = callbacks.host_documents().unwrap();
             assert_eq!(host.document("https://a.example/c"), fetched);

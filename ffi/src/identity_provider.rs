@@ -2,8 +2,10 @@
 
 use std::ffi::c_char;
 use std::mem::offset_of;
+use std::sync::Arc;
 
 use idjag::{IdToken, IdentityProvider};
+use idjag_log::Handed;
 
 use crate::boundary::boundary;
 use crate::callbacks::Callbacks;
@@ -63,7 +65,7 @@ unsafe impl Versioned for SignedIn {
 }
 
 /// Makes an identity provider. The configuration is one of an IdP: `subject_tokens`, `clients`, `targets`. Of `callbacks`,
-/// which may be NULL, the clock is asked. Starts no thread.
+/// which may be NULL, clock, single use and record are asked: it fetches nothing. Starts no thread.
 ///
 /// IDJAG_LOAD_FAILED: the configuration, or a file that it names, cannot be used; `message` has file, line and key.
 #[unsafe(no_mangle)]
@@ -79,8 +81,14 @@ pub unsafe extern "C" fn idjag_idp_new(
         let config = Source::of(caller, config)?.idp_config()?;
         let warnings = config.warnings().join("\n");
         let mut provider = IdentityProvider::new(config);
-        if let Some(clock) = host.and_then(|host| host.host_clock()) {
+        if let Some(clock) = host.host_clock() {
             provider = provider.with_clock(clock);
+        }
+        if let Some(store) = host.host_store() {
+            provider = provider.with_replay(Box::new(store));
+        }
+        if let Some(record) = host.host_record() {
+            provider = provider.with_record(Arc::new(Handed::to(record)));
         }
         place.put(Provider { provider, warnings });
         Ok(())

@@ -13,6 +13,7 @@ mod boundary;
 mod caller;
 #[cfg(any(test, feature = "panicking-clock"))]
 mod panicking;
+mod process;
 mod source;
 mod terminated;
 mod versioned;
@@ -25,6 +26,8 @@ mod error;
 mod exchange;
 
 mod callbacks;
+
+mod keeping;
 
 mod reply;
 
@@ -43,3 +46,5 @@ mod swaps;
 mod revocation;
 
 mod stats;
+
+mod sources;

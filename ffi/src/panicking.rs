@@ -27,6 +27,8 @@ mod tests {
         [[idps]]
         issuer = "https://idp.example"
         jwks_uri = "https://idp.example/jwks"
+        [fetch]
+        enabled = false
         [[clients]]
         id = "agent"
         auth = "none"
@@ -37,11 +39,9 @@ mod tests {
     fn a_panic_is_a_result_and_the_handle_goes_on() {
         let mut time = 1_i64;
         let callbacks = Callbacks {
-            struct_size: size_of::<Callbacks>(),
             context: (&raw mut time).cast(),
             clock: Some(idjag_test_panicking_clock),
-            client_document: None,
-            client_keys: None,
+            ..Callbacks::NONE
         };
         let config = Configuration {
             struct_size: size_of::<Configuration>(),

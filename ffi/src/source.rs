@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use idjag::{Audit, Config, Error, IdpConfig, ReplayStore};
+use idjag::{Audit, Config, Error, IdpConfig, ReplayStore, Store};
 use idjag_log::Kept;
+use idjag_stores::Alone;
 
 use crate::caller::Caller;
 use crate::error::Failure;
@@ -15,6 +16,8 @@ pub(crate) struct Source<'c> {
     name: &'c str,
     text: String,
     folder: Option<PathBuf>,
+    /// Whether it is a file; then `name` is its path.
+    is_file: bool,
 }
 
 impl<'c> Source<'c> {
@@ -31,6 +34,7 @@ impl<'c> Source<'c> {
                 name: name.unwrap_or("configuration"),
                 text: text.to_owned(),
                 folder: folder.map(PathBuf::from),
+                is_file: false,
             }),
             _ => Err(Failure::misuse(
                 "config",
@@ -43,7 +47,7 @@ impl<'c> Source<'c> {
         let text =
             fs::read_to_string(path).map_err(|why| Failure::Load(format!("cannot read `{path}`: {why}")))?;
         let folder = Path::new(path).parent().map(Path::to_owned);
-        Ok(Self { name: path, text, folder })
+        Ok(Self { name: path, text, folder, is_file: true })
     }
 
     /// The configuration of a server, validated, with everything that it names.
@@ -61,6 +65,41 @@ impl<'c> Source<'c> {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         let folder = self.folder.as_ref().ok_or("no folder was given to look for it in")?;
         fs::read(folder.join(path)).map_err(|why| why.to_string())
+    }
+
+    /// Makes sure that no other process runs over the file, where `config`, read from it, does not allow that. There is
+    /// nothing to be told of a text.
+    pub(crate) fn alone(&self, config: &Config, brings_store: bool) -> Result<Alone, Failure> {
+        if !self.is_file {
+            return Ok(Alone::default());
+        }
+        idjag_stores::alone(config, Path::new(self.name), brings_store).map_err(|error| self.located(&error))
+    }
+
+    /// Makes sure that what the host keeps is not to be kept elsewhere as well.
+    pub(crate) fn leaves_room(&self, config: &Config, store: bool, record: bool) -> Result<(), Failure> {
+        if store && !matches!(config.store(), Store::Memory { .. }) {
+            let what = "this is another store than the one that the host brings: leave it out";
+            return Err(self.located(&config.store_error(what)));
+        }
+        if record && matches!(config.audit(), Some(Audit::Record { .. })) {
+            let what = "the host takes the record: leave it out";
+            return Err(Failure::Load(format!("{}: `audit`: {what}", self.name)));
+        }
+        Ok(())
+    }
+
+    /// The folder that `fetch.cache` is relative to.
+    pub(crate) fn cache_folder(&self, config: &Config) -> Result<&Path, Failure> {
+        let cache = config.fetch_settings().cache.as_deref();
+        match &self.folder {
+            Some(folder) => Ok(folder),
+            None if cache.is_none_or(Path::is_absolute) => Ok(Path::new("")),
+            None => Err(Failure::Load(format!(
+                "{}: `fetch.cache`: no folder was given to keep keys in",
+                self.name
+            ))),
+        }
     }
 
     /// The single-use store that `config` names, opened; `None` for the table in memory.

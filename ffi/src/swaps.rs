@@ -13,7 +13,8 @@ pub const IDJAG_DIRECTORY_JSON: u32 = 1;
 /// A directory as CSV: `issuer,tenant,subject,active,group`, a row for each group.
 pub const IDJAG_DIRECTORY_CSV: u32 = 2;
 
-/// Replaces the keys of one IdP by a JWK set. Keys in it that cannot be used are left out; with none, nothing changes.
+/// Replaces the keys of one IdP by a JWK set. Keys in it that cannot be used are left out; with none, nothing changes. Where they
+/// are fetched as well, these count as fetched now, and what is fetched later takes their place.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idjag_put_jwks(
     exchange: *const Handle,
@@ -26,7 +27,7 @@ pub unsafe extern "C" fn idjag_put_jwks(
     boundary!(error, |caller| {
         let issuer = caller.text("issuer", issuer, issuer_length)?;
         let jwks = caller.bytes("jwks", jwks, jwks_length)?;
-        Ok(caller.engine(exchange)?.put_jwks(issuer, jwks)?)
+        Ok(caller.handle(exchange)?.live()?.put_jwks(issuer, jwks)?)
     })
 }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any, Final, Literal, TypedDict, final
+from typing import Any, Final, Literal, Protocol, TypedDict, final
 
 from typing_extensions import disjoint_base
 
@@ -220,6 +220,9 @@ class Revocation:
         """One IdP with all its tenants."""
 
 @disjoint_base
+class _SingleUse(Protocol):
+    def claim(self, keys: list[bytes], expires_at: list[int], /) -> Iterable[bool | None]: ...
+
 class Exchange:
     def __new__(
         cls,
@@ -227,6 +230,8 @@ class Exchange:
         *,
         clock: Callable[[], float] | None = None,
         client_documents: Callable[[str], str | bytes | None] | None = None,
+        replay: _SingleUse | None = None,
+        record: Callable[[bytes], None] | None = None,
     ) -> Exchange: ...
     def exchange(
         self,

@@ -30,6 +30,17 @@ class Exchange(_core.Exchange):
             request, for origins of `[client_documents]` only, and late. Without it they are fetched as keys are. It has
             to follow no redirect, connect to no private address, bound size and time, and cache. What it raises goes to
             `sys.unraisablehook`, and the client is told to try again.
+        replay: Single use by the host, in place of the table in memory. Its `claim(keys, expires_at)` claims keys of
+            16 bytes until those times, in seconds since 1970, and gives an answer for each, in order: `True` where
+            nobody held the key and this claim does now, `False` where it was used before, `None` where that cannot be
+            told. Each claim is atomic for whoever shares the store; of one key twice in a call the first wins.
+            Whatever else it gives or raises is no answer: the client is told to try again, and nothing is granted.
+            May have `seen(key)`, the same without claiming, and `remembers_since()`: the seconds since 1970 from
+            which on it knows what was used, `None` for the start of this `Exchange`. The configuration must name no
+            other store; revocations are not told to others.
+        record: The record by the host, in place of `[audit]`, which the configuration must not have. It is given each
+            line, JSON as bytes without an end of line, on the thread of the request, and returns `None` when that is
+            as durable as it has to be. Where it raises, nothing is issued and the client is told to try again.
 
     Raises:
         ConfigError: The configuration has a fault, or another process runs over it; the text names file, line and key.

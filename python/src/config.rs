@@ -4,16 +4,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use idjag::{Config, Error, ReplayStore};
+use idjag::{Audit, Config, Error, ReplayStore, Store};
 use idjag_log::Kept;
+use idjag_stores::Alone;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
 
 use crate::errors;
-use crate::lock::{self, Lock, Taken};
 use crate::text::{Octets, Text};
 
 /// What mappings are called in errors.
@@ -29,14 +28,6 @@ pub(crate) enum Given {
 
 /// Reads the text of a configuration; the last argument reads the files that it names.
 type Parse<C> = fn(&str, &str, &mut dyn FnMut(&str) -> Result<Vec<u8>, String>) -> Result<C, Error>;
-
-/// That no other process runs over the same file, as far as it can be told, for as long as this lives.
-#[derive(Default)]
-pub(crate) struct Alone {
-    pub(crate) lock: Option<Arc<Lock>>,
-    /// What is to be said where it cannot be told.
-    pub(crate) warning: Option<String>,
-}
 
 /// Why there is no configuration.
 enum Fault {
@@ -69,20 +60,31 @@ impl Given {
 
     /// Makes sure that no other process runs over the file, where `config`, read from it, does not allow that. There is
     /// nothing to be told of a mapping.
-    pub(crate) fn alone(&self, py: Python<'_>, config: &Config) -> PyResult<Alone> {
-        let (Self::File(path), Some(fault)) = (self, config.one_process()) else {
-            return Ok(Alone::default());
-        };
-        match lock::take(path) {
-            Taken::Here(lock) => Ok(Alone { lock: Some(lock), warning: None }),
-            Taken::NoFile => Ok(Alone::default()),
-            Taken::Elsewhere => Err(self.fault(py, &fault)),
-            Taken::Unknown(why) => {
-                let path = path.display();
-                let warning = format!("{path}: whether another process runs over it cannot be told: {why}");
-                Ok(Alone { lock: None, warning: Some(warning) })
+    pub(crate) fn alone(&self, py: Python<'_>, config: &Config, brings_store: bool) -> PyResult<Alone> {
+        match self {
+            Self::Mapping(_) => Ok(Alone::default()),
+            Self::File(path) => {
+                idjag_stores::alone(config, path, brings_store).map_err(|error| self.fault(py, &error))
             }
         }
+    }
+
+    /// Makes sure that what the host keeps is not to be kept elsewhere as well.
+    pub(crate) fn leaves_room(
+        &self,
+        py: Python<'_>,
+        config: &Config,
+        store: bool,
+        record: bool,
+    ) -> PyResult<()> {
+        if store && !matches!(config.store(), Store::Memory { .. }) {
+            let what = "this is another store than the one that the host brings: leave it out";
+            return Err(self.fault(py, &config.store_error(what)));
+        }
+        if record && matches!(config.audit(), Some(Audit::Record { .. })) {
+            return Err(errors::config(py, "`audit`: the host takes the record: leave it out", None));
+        }
+        Ok(())
     }
 
     /// The folder that paths in it are relative to.

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use idjag::{Config, Directory, ResourceRequest, Response, Store, TokenRequest};
 use idjag_fetch::{Fetcher, Pace};
+use idjag_log::Handed;
+use idjag_stores::Alone;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::exceptions::PyTypeError;
@@ -13,12 +15,13 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::challenge::Challenge;
 use crate::clock::{Source, Told};
-use crate::config::{Alone, Details, Document, Given};
+use crate::config::{Details, Document, Given};
 use crate::documents::{Documents, Fetching};
 use crate::endpoint::{self, Headers, TokenResponse};
 use crate::errors;
 use crate::explanation::Explanation;
 use crate::fetching;
+use crate::keeping::{Claiming, Recording, Store as HostStore, Taking};
 use crate::process::Process;
 use crate::request::Request;
 use crate::revocation::Revocation;
@@ -33,6 +36,8 @@ pub(crate) struct Exchange {
     fetcher: Arc<Fetcher>,
     clock: Source,
     documents: Option<Arc<Documents>>,
+    host_store: Option<Arc<HostStore>>,
+    host_record: Option<Arc<Recording>>,
     process: Process,
     alone: Mutex<Alone>,
     /// Whether the single-use store is on another host, and a call waits for it.
@@ -67,18 +72,22 @@ type Answer = fn(&idjag::Exchange, &TokenRequest<'_>) -> Response;
 #[pymethods]
 impl Exchange {
     #[new]
-    #[pyo3(signature = (config, *, clock = None, client_documents = None))]
+    #[pyo3(signature = (config, *, clock = None, client_documents = None, replay = None, record = None))]
     fn new(
         py: Python<'_>,
         config: Given,
         clock: Option<Py<PyAny>>,
         client_documents: Option<Py<PyAny>>,
+        replay: Option<Py<PyAny>>,
+        record: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let clock = Source::new(py, clock)?;
         let documents = Documents::new(py, client_documents)?;
+        let (host_store, host_record) = (HostStore::new(py, replay)?, Recording::new(py, record)?);
         let given = config;
         let config = given.load(py, Config::parse)?;
-        let alone = Mutex::new(given.alone(py, &config)?);
+        given.leaves_room(py, &config, host_store.is_some(), host_record.is_some())?;
+        let alone = Mutex::new(given.alone(py, &config, host_store.is_some())?);
         let is_remote = matches!(config.store(), Store::Redis { .. });
         let now = clock.now(py)?;
         let store = given.store(py, &config, now)?;
@@ -93,20 +102,33 @@ impl Exchange {
             None => builder,
             Some(documents) => builder.client_documents(Box::new(Fetching(documents.clone()))),
         };
-        let builder = match store {
-            Some(store) => builder.replay(store),
-            None => builder,
+        let builder = match (&host_store, store) {
+            (Some(host), _) => builder.replay(Box::new(Claiming(Arc::clone(host)))),
+            (None, Some(store)) => builder.replay(store),
+            (None, None) => builder,
         };
-        let builder = match record {
-            Some(record) => record.give(builder),
-            None => builder,
+        let builder = match (&host_record, record) {
+            (Some(host), _) => builder.record(Arc::new(Handed::to(Taking(Arc::clone(host))))),
+            (None, Some(record)) => record.give(builder),
+            (None, None) => builder,
         };
         let fetcher = Fetcher::new(builder.fetch_settings(), given.folder(), Pace::default());
         let engine = py
             .detach(|| fetching::start(builder, &fetcher, documents.is_some()))
             .map_err(|error| errors::load(py, &error))?;
         let process = Process::current();
-        Ok(Self { engine, fetcher, clock, documents, process, alone, is_remote, keeps_record })
+        Ok(Self {
+            engine,
+            fetcher,
+            clock,
+            documents,
+            host_store,
+            host_record,
+            process,
+            alone,
+            is_remote,
+            keeps_record,
+        })
     }
 
     /// Exchanges an ID-JAG for an access token.
@@ -297,7 +319,7 @@ impl Exchange {
     /// Replaces the keys of one IdP. Raises `ConfigError`, and those of before still hold.
     fn put_jwks(&self, py: Python<'_>, issuer: Text<'_>, jwks: Document) -> PyResult<()> {
         let (engine, issuer, jwks) = (self.at_rest(py)?, issuer.as_str(), &jwks.0);
-        py.detach(|| engine.put_jwks(issuer, jwks)).map_err(|error| errors::load(py, &error))
+        py.detach(|| self.fetcher.put_jwks(engine, issuer, jwks)).map_err(|error| errors::load(py, &error))
     }
 
     /// Replaces the directory: a mapping, the same as JSON, or CSV. Raises `ConfigError`, and the one of before still holds.
@@ -326,14 +348,11 @@ impl Exchange {
     fn reload(&self, py: Python<'_>, config: Given) -> PyResult<()> {
         let given = config;
         let (engine, config) = (self.engine(py)?, given.load(py, Config::parse)?);
-        let alone = given.alone(py, &config)?;
+        let alone = given.alone(py, &config, self.host_store.is_some())?;
         let settings = config.fetch_settings().clone();
         py.detach(|| engine.reload(config).map(|()| self.fetcher.renew(&settings)))
             .map_err(|error| errors::load(py, &error))?;
-        // The memory stays, and with it what the lock is there for: one goes only where another one comes.
-        if alone.lock.is_some() || alone.warning.is_some() {
-            *self.alone() = alone;
-        }
+        self.alone().follow(alone);
         Ok(())
     }
 
@@ -358,7 +377,8 @@ impl Exchange {
     /// Whether a request may have to wait: for the host, which fetches a document, for keys, or for the store.
     #[getter]
     fn _may_wait(&self) -> bool {
-        self.is_remote || self.documents.is_some() || self.engine.fetches()
+        let asks_host = self.documents.is_some() || self.host_store.is_some() || self.host_record.is_some();
+        self.is_remote || asks_host || self.engine.fetches()
     }
 
     /// How many bytes the body of a request may have.
@@ -382,7 +402,7 @@ impl Exchange {
         all.set_item("policy_digest", stats.policy_digest)?;
         all.set_item("generation", stats.generation)?;
         all.set_item("replay", replay)?;
-        all.set_item("keys", fetching::states(py, &self.fetcher.sources())?)?;
+        all.set_item("keys", fetching::states(py, &py.detach(|| self.fetcher.sources()))?)?;
         Ok(all)
     }
 
@@ -390,7 +410,7 @@ impl Exchange {
     #[getter]
     fn warnings(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         let mut warnings = self.at_rest(py)?.warnings();
-        warnings.extend(self.alone().warning.clone());
+        warnings.extend(self.alone().warning().map(str::to_owned));
         Ok(warnings)
     }
 
@@ -400,7 +420,9 @@ impl Exchange {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.clock.traverse(&visit)?;
-        self.documents.as_ref().map_or(Ok(()), |documents| documents.traverse(&visit))
+        self.documents.as_ref().map_or(Ok(()), |documents| documents.traverse(&visit))?;
+        self.host_store.as_ref().map_or(Ok(()), |store| store.traverse(&visit))?;
+        self.host_record.as_ref().map_or(Ok(()), |record| record.traverse(&visit))
     }
 }
 

@@ -16,7 +16,7 @@ mod exchange;
 mod explanation;
 mod fetching;
 mod identity_provider;
-mod lock;
+mod keeping;
 mod process;
 mod request;
 mod revocation;

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use pyo3::prelude::*;
 
 use crate::errors;
-use crate::lock;
 
 /// How many forks lie between the first process that loaded this module and this one.
 static FORKS: AtomicU64 = AtomicU64::new(0);
@@ -33,5 +32,5 @@ impl Process {
 #[pyo3(name = "_forked")]
 pub(crate) fn forked() {
     FORKS.fetch_add(1, Ordering::Relaxed);
-    lock::forked();
+    idjag_stores::forked();
 }

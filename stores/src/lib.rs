@@ -7,6 +7,8 @@
 //! * [`FileReplay`] (`store = "file"`): the processes of one host, by a file that they map.
 //! * [`RedisReplay`] (`store = "redis"`): several hosts, by Redis or Valkey.
 //!
+//! Where there is none of them, [`alone`] sees to it that one process has the configuration's file.
+//!
 //! [`open`] opens the one that a configuration names, for whoever builds an engine from it:
 //!
 //! ```no_run
@@ -24,6 +26,7 @@
 
 #[cfg(all(feature = "file", target_os = "linux"))]
 mod file;
+mod lock;
 mod open;
 #[cfg(feature = "redis")]
 mod redis_replay;
@@ -34,6 +37,7 @@ pub const FILE_ENTRY_BYTES: u64 = 112;
 
 #[cfg(all(feature = "file", target_os = "linux"))]
 pub use file::{FileReplay, OpenError};
+pub use lock::{Alone, alone, forked};
 pub use open::open;
 #[cfg(feature = "redis")]
 pub use redis_replay::{RedisReplay, Settings};

@@ -181,10 +181,11 @@ impl Config {
 
     /// The fault of a second process that runs over this configuration: each would have its own memory of what was used
     /// where the store is not shared, and each its own keys where they are ephemeral. `None` where neither is so, or where
-    /// the configuration allows it (`replay.allow_per_process`). Nothing here knows of other processes: whoever reads the
-    /// file finds out, and refuses.
-    pub fn one_process(&self) -> Option<Error> {
-        let has_own_memory = matches!(self.replay.store, Store::Memory { .. });
+    /// the configuration allows it (`replay.allow_per_process`). `brings_store`: the host gives the engine a store of its own
+    /// ([`Builder::replay`](crate::Builder::replay)). Nothing here knows of other processes: whoever reads the file finds out,
+    /// and refuses.
+    pub fn one_process(&self, brings_store: bool) -> Option<Error> {
+        let has_own_memory = matches!(self.replay.store, Store::Memory { .. }) && !brings_store;
         let has_own_keys = self.tokens.ephemeral;
         if self.replay.allow_per_process || !(has_own_memory || has_own_keys) {
             return None;

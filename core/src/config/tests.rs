@@ -107,21 +107,23 @@ fn the_complete_example_is_read() {
 
 #[test]
 fn a_second_process_is_at_fault_unless_that_is_allowed() {
-    let fault = parse(COMPLETE, POLICY).unwrap().one_process().unwrap();
+    let fault = parse(COMPLETE, POLICY).unwrap().one_process(false).unwrap();
     assert_eq!((fault.line(), fault.key()), (Some(20), "replay"));
     assert!(fault.message().contains("`allow_per_process = true`") && !fault.message().contains("ephemeral"));
     let ephemeral = changed(COMPLETE, r#"["keys/2026-11.jwk", "keys/2026-10.jwk"]"#, r#""ephemeral""#);
-    let fault = parse(&ephemeral, POLICY).unwrap().one_process().unwrap();
+    let fault = parse(&ephemeral, POLICY).unwrap().one_process(false).unwrap();
     assert!(fault.message().contains("`tokens.keys` is \"ephemeral\""));
     let shared = changed(COMPLETE, "store = \"memory\"", "store = \"file\"");
-    assert_eq!(parse(&shared, POLICY).unwrap().one_process(), None);
+    assert_eq!(parse(&shared, POLICY).unwrap().one_process(false), None);
+    assert_eq!(parse(COMPLETE, POLICY).unwrap().one_process(true), None);
     let shared = changed(&ephemeral, "store = \"memory\"", "store = \"file\"");
-    let fault = parse(&shared, POLICY).unwrap().one_process().unwrap();
+    let fault = parse(&shared, POLICY).unwrap().one_process(false).unwrap();
+    assert_eq!(parse(&ephemeral, POLICY).unwrap().one_process(true).as_ref(), Some(&fault));
     assert!(
         fault.message().contains("`tokens.keys` is \"ephemeral\"") && !fault.message().contains("memory")
     );
     let allowed = changed(&ephemeral, "[replay]", "[replay]\nallow_per_process = true");
-    assert_eq!(parse(&allowed, POLICY).unwrap().one_process(), None);
+    assert_eq!(parse(&allowed, POLICY).unwrap().one_process(false), None);
 }
 
 #[test]

@@ -8,6 +8,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 
+#include <pthread.h>
+
 enum { ENGINES = 3, OBJECTS = 4, ASSERTIONS = 3 };
 
 static const char *world;
@@ -26,6 +28,58 @@ static idjag_token_t *tokens[OBJECTS];
 static idjag_verified_t *verified[OBJECTS];
 static idjag_response_t *responses[OBJECTS];
 static idjag_text_t *texts[OBJECTS];
+static idjag_sources_t *sources[OBJECTS];
+
+/* The last of them has a host that keeps what was used and the record: one key, which all that come are, and how it fails. */
+static pthread_mutex_t keeps = PTHREAD_MUTEX_INITIALIZER;
+static int is_used, fails;
+
+static void host_claim(void *now, const uint8_t *keys, const int64_t *expires_at, size_t count, int64_t at, uint32_t *answers) {
+    size_t index;
+    unsigned sum = 0; /* so that what is lent is read */
+    pthread_mutex_lock(&keeps);
+    for (index = 0; index < count && !(fails & 1); index++) {
+        CHECK(now == &check_now && expires_at[index] > at, "claim");
+        sum += keys[16 * index + 15];
+        answers[index] = is_used ? IDJAG_CLAIM_SEEN : IDJAG_CLAIM_FIRST;
+        is_used = 1;
+    }
+    CHECK(sum <= 255 * count, "claim");
+    pthread_mutex_unlock(&keeps);
+}
+
+static int64_t host_since(void *now) {
+    return *(const int64_t *)now - ((fails & 2) ? 0 : 3600);
+}
+
+static int host_record(void *now, const char *line, size_t length, uint64_t *receipt) {
+    CHECK(now == &check_now && length > 2 && line[0] == '{' && line[length - 1] == '}', "record");
+    *receipt = length;
+    return (fails & 4) ? -1 : IDJAG_OK;
+}
+
+static int host_wait(void *now, uint64_t receipt) {
+    CHECK(now == &check_now && receipt > 2, "wait");
+    return (fails & 8) ? -1 : IDJAG_OK;
+}
+
+static idjag_exchange_t *new_engine(unsigned engine) {
+    idjag_config_t config = IDJAG_CONFIG_INIT;
+    idjag_callbacks_t callbacks = check_callbacks(json_integer_value(json_object_get(steps[0], "now")));
+    idjag_exchange_t *made = NULL;
+    idjag_error_t error = IDJAG_ERROR_INIT;
+    config.file = world;
+    config.file_length = strlen(world);
+    is_used = engine == ENGINES - 1 ? 0 : is_used;
+    if (engine == ENGINES - 1) {
+        callbacks.claim = host_claim;
+        callbacks.remembers_since = host_since;
+        callbacks.record = host_record;
+        callbacks.record_wait = host_wait;
+    }
+    CHECK(idjag_exchange_new(&config, &callbacks, &made, &error) == IDJAG_OK, "%s", error.message);
+    return made;
+}
 
 /* The bytes that decide. Behind the last they are 0. */
 static const unsigned char *bytes;
@@ -93,7 +147,9 @@ static void exchange(unsigned engine) {
     idjag_result_t result = idjag_exchange(engines[engine], &request, &token, draw(2) ? &error : NULL);
     unsigned slot = draw(OBJECTS);
     CHECK((result == IDJAG_OK) == (token != NULL), "%d", (int)result);
-    CHECK(result == IDJAG_OK || result == IDJAG_REFUSED || result == IDJAG_MISUSE || engines[engine] == NULL, "%d", (int)result);
+    CHECK(result == IDJAG_OK || result == IDJAG_REFUSED || result == IDJAG_MISUSE || engines[engine] == NULL ||
+              (result == IDJAG_UNAVAILABLE && engine == ENGINES - 1),
+          "%d", (int)result);
     if (token != NULL) {
         CHECK(granted[engine]++ == 0, "two tokens for one jti");
         idjag_token_free(tokens[slot]);
@@ -283,6 +339,14 @@ static void document(unsigned engine) {
     unsigned slot = draw(OBJECTS);
     idjag_result_t result;
     resource = draw_text("https://mcp.chat.example/", &length);
+    if (draw(7) == 0) {
+        idjag_sources_t *list = NULL;
+        CHECK((idjag_sources(engines[engine], &list, NULL) == IDJAG_OK) == (list != NULL), "sources");
+        if (list != NULL) {
+            idjag_sources_free(sources[slot]);
+            sources[slot] = list;
+        }
+    }
     switch (draw(6)) {
     case 0: result = idjag_metadata(engines[engine], &text, NULL); break;
     case 1: result = idjag_jwks(engines[engine], &text, NULL); break;
@@ -303,6 +367,7 @@ static void read_objects(unsigned slot) {
     size_t length, index;
     const char *value = NULL;
     idjag_stats_t stats = IDJAG_STATS_INIT;
+    idjag_source_t source = IDJAG_SOURCE_INIT;
     read_text(idjag_token_scope(tokens[slot], &length), &length);
     read_text(idjag_token_resource(tokens[slot], &length), &length);
     read_text(idjag_verified_subject(verified[slot], &length), &length);
@@ -317,6 +382,10 @@ static void read_objects(unsigned slot) {
         }
     }
     read_text(idjag_text_data(texts[slot], &length), &length);
+    if (idjag_sources_at(sources[slot], draw(2), &source, NULL) == IDJAG_OK) {
+        length = strlen(source.owner);
+        read_text(source.owner, &length);
+    }
     idjag_stats(engines[draw(ENGINES)], &stats, NULL);
 }
 
@@ -325,6 +394,8 @@ static void free_objects(unsigned slot) {
     idjag_verified_free(verified[slot]);
     idjag_response_free(responses[slot]);
     idjag_text_free(texts[slot]);
+    idjag_sources_free(sources[slot]);
+    sources[slot] = NULL;
     tokens[slot] = NULL;
     verified[slot] = NULL;
     responses[slot] = NULL;
@@ -347,8 +418,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     left = size;
     while (left > 0) {
         engine = draw(ENGINES);
+        fails = draw(8) == 0 ? (int)draw(16) : fails;
         if (engines[engine] == NULL && draw(4) != 0) {
-            engines[engine] = check_engine(world, json_integer_value(json_object_get(steps[0], "now")));
+            fails = draw(2) ? 0 : draw(16);
+            engines[engine] = new_engine(engine);
             granted[engine] = 0;
         }
         switch (draw(11)) {

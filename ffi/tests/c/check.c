@@ -76,6 +76,84 @@ idjag_idp_t *check_idp(const char *path, int64_t now) {
     return idp;
 }
 
+char *check_ask(const idjag_idp_t *idp, const char *id_token, const char *slug) {
+    idjag_http_request_t request = IDJAG_HTTP_REQUEST_INIT;
+    idjag_header_t header = IDJAG_HEADER_INIT;
+    idjag_response_t *response = NULL;
+    idjag_error_t error = IDJAG_ERROR_INIT;
+    char body[4096], *id_jag = NULL;
+    json_t *answer;
+    snprintf(body, sizeof body,
+             "grant_type=urn:ietf:params:oauth:grant-type:token-exchange"
+             "&requested_token_type=urn:ietf:params:oauth:token-type:id-jag"
+             "&audience=https://auth.chat.example/&resource=https://mcp.chat.example/"
+             "&subject_token=%s&subject_token_type=urn:ietf:params:oauth:token-type:id_token"
+             "&client_id=agent&client_secret=a-secret-to-be-drawn",
+             id_token);
+    header.name = "content-type";
+    header.name_length = strlen(header.name);
+    header.value = "application/x-www-form-urlencoded";
+    header.value_length = strlen(header.value);
+    request.method = "POST";
+    request.method_length = 4;
+    request.target = "/token";
+    request.target_length = 6;
+    request.headers = &header;
+    request.header_count = 1;
+    request.body = body;
+    request.body_length = strlen(body);
+    CHECK(idjag_idp_handle(idp, &request, &response, &error) == IDJAG_OK, "%s", error.message);
+    if (slug != NULL) {
+        CHECK(idjag_response_slug(response) != NULL && strcmp(idjag_response_slug(response), slug) == 0, "%s",
+              idjag_response_slug(response));
+    } else {
+        CHECK(idjag_response_status(response) == 200, "%s", idjag_response_slug(response));
+        answer = json_loads(idjag_response_body(response, NULL), 0, NULL);
+        id_jag = json_dumps(json_object_get(answer, "access_token"), JSON_ENCODE_ANY);
+        json_decref(answer);
+    }
+    idjag_response_free(response);
+    return id_jag;
+}
+
+idjag_idp_t *check_new_idp(const char *issuer, const idjag_callbacks_t *callbacks) {
+    static const char form[] =
+        "issuer = '%s'\ntokens.keys = 'ephemeral'\n[[clients]]\nid = 'agent'\nauth = 'client_secret_post'\n"
+        "secret_sha256 = 'e23b3c98a81b19fe75c47a934d7a8b463d209a0bbd191f18fc610908873473e0'\n"
+        "[[subject_tokens]]\nissuer = '%s'\nown_keys = true\n[[targets]]\naudience = 'https://auth.chat.example/'\n"
+        "resource = 'https://mcp.chat.example/'\nscopes = ['chat.read']\neveryone = true\n"
+        "clients = [{ id = 'agent', client_id = 'f53f191f9311af35' }]\n";
+    idjag_config_t config = IDJAG_CONFIG_INIT;
+    idjag_error_t error = IDJAG_ERROR_INIT;
+    idjag_idp_t *made = NULL;
+    char text[1024];
+    snprintf(text, sizeof text, form, issuer, issuer);
+    config.text = text;
+    config.text_length = strlen(text);
+    CHECK(idjag_idp_new(&config, callbacks, &made, &error) == IDJAG_OK, "%s", error.message);
+    return made;
+}
+
+char *check_new_id_jag(const idjag_idp_t *idp, int64_t now) {
+    idjag_id_token_t ada = IDJAG_ID_TOKEN_INIT;
+    idjag_error_t error = IDJAG_ERROR_INIT;
+    idjag_text_t *id_token = NULL;
+    char *id_jag;
+    ada.subject = "ada";
+    ada.subject_length = 3;
+    ada.client_id = "agent";
+    ada.client_id_length = 5;
+    ada.issued_at = now;
+    ada.lifetime_s = 3600;
+    CHECK(idjag_idp_id_token(idp, &ada, &id_token, &error) == IDJAG_OK, "%s", error.message);
+    id_jag = check_ask(idp, idjag_text_data(id_token, NULL), NULL);
+    idjag_text_free(id_token);
+    /* Out of its quotes. */
+    memmove(id_jag, id_jag + 1, strlen(id_jag) - 2);
+    id_jag[strlen(id_jag) - 2] = 0;
+    return id_jag;
+}
+
 json_t *check_step(FILE *steps, char **line, size_t *room) {
     json_error_t why;
     ssize_t length = getline(line, room, steps);

@@ -36,6 +36,15 @@ idjag_exchange_t *check_engine(const char *path, int64_t now);
 /* A new identity provider, likewise. */
 idjag_idp_t *check_idp(const char *path, int64_t now);
 
+/* What the identity provider answers to the client `agent` with this ID token, or the refusal `slug`. The `access_token` of it, in
+ * quotes, to be freed; NULL of a refusal. */
+char *check_ask(const idjag_idp_t *idp, const char *id_token, const char *slug);
+
+/* An identity provider for that client, with keys of its own: `issuer` is its identifier. And a fresh ID-JAG of it at `now`, for
+ * the server https://auth.chat.example/, the client f53f191f9311af35 and the resource https://mcp.chat.example/. To be freed. */
+idjag_idp_t *check_new_idp(const char *issuer, const idjag_callbacks_t *callbacks);
+char *check_new_id_jag(const idjag_idp_t *idp, int64_t now);
+
 /* The next line of the steps; NULL behind the last. `line` and `room` as for getline. */
 json_t *check_step(FILE *steps, char **line, size_t *room);
 

@@ -12,6 +12,7 @@ int main(void) {
     idjag_revocation_t revocation = IDJAG_REVOCATION_INIT;
     idjag_id_token_t id_token = IDJAG_ID_TOKEN_INIT;
     idjag_stats_t stats = IDJAG_STATS_INIT;
+    idjag_source_t source = IDJAG_SOURCE_INIT;
     const char *compiled = IDJAG_VERSION, *runs = idjag_version();
     while (*compiled != 0 && *compiled == *runs) {
         compiled++;
@@ -22,5 +23,5 @@ int main(void) {
              presented.struct_size == sizeof presented && header.struct_size == sizeof header &&
              http_request.struct_size == sizeof http_request && revocation.struct_size == sizeof revocation &&
              id_token.struct_size == sizeof id_token && callbacks.client_keys == NULL && id_token.group_count == 0 &&
-             stats.struct_size == sizeof stats && error.message[0] == 0 && stats.policy_digest[0] == 0);
+             stats.struct_size == sizeof stats && source.struct_size == sizeof source && source.last_error == NULL && error.message[0] == 0 && stats.policy_digest[0] == 0);
 }

@@ -34,6 +34,8 @@ static void nulls(void) {
     idjag_text_t *text = NULL;
     idjag_idp_t *idp = NULL;
     idjag_id_token_t id_token = IDJAG_ID_TOKEN_INIT;
+    idjag_sources_t *sources = NULL;
+    idjag_source_t source = IDJAG_SOURCE_INIT;
     idjag_result_t result = IDJAG_OK;
 
     MISUSE(idjag_idp_new(NULL, NULL, &idp, &error));
@@ -45,6 +47,7 @@ static void nulls(void) {
     MISUSE(idjag_idp_warnings(NULL, &text, &error));
     MISUSE(idjag_idp_id_token(NULL, &id_token, &text, &error));
     MISUSE(idjag_document_append(NULL, "x", 1, &error));
+    MISUSE(idjag_document_header(NULL, "x", 1, "y", 1, &error));
     MISUSE(idjag_authorization_endpoint(NULL, &text, &error));
     MISUSE(idjag_authorization_endpoint(engine, NULL, &error));
     MISUSE(idjag_exchange_new(NULL, NULL, &made, &error));
@@ -98,6 +101,13 @@ static void nulls(void) {
     MISUSE(idjag_lift(engine, &revocation, &error));
     MISUSE(idjag_stats(NULL, &stats, &error));
     MISUSE(idjag_stats(engine, NULL, &error));
+    MISUSE(idjag_sources(NULL, &sources, &error));
+    MISUSE(idjag_sources(engine, NULL, &error));
+    MISUSE(idjag_sources_at(NULL, 0, &source, &error));
+    CHECK(sources == NULL && idjag_sources(engine, &sources, &error) == IDJAG_OK, "%s", error.message);
+    MISUSE(idjag_sources_at(sources, 0, NULL, &error));
+    CHECK(idjag_sources_count(sources) == 0 && idjag_sources_at(sources, 0, &source, &error) == IDJAG_NOT_FOUND, "none");
+    idjag_sources_free(sources);
     CHECK(!made && !idp && !token && !who && !response && !text && result == IDJAG_OK && stats.generation == 0, "written");
 
     /* Everything once more without the detail. */
@@ -118,13 +128,14 @@ static void nulls(void) {
               !idjag_response_slug(NULL) && !idjag_response_header(NULL, "a", 1) &&
               !idjag_response_header_at(NULL, 0, &value) && strcmp(value, "left") == 0,
           "response");
-    CHECK(!idjag_text_data(NULL, NULL), "text");
+    CHECK(!idjag_text_data(NULL, NULL) && !idjag_sources_count(NULL), "text");
     idjag_exchange_free(NULL);
     idjag_idp_free(NULL);
     idjag_token_free(NULL);
     idjag_verified_free(NULL);
     idjag_response_free(NULL);
     idjag_text_free(NULL);
+    idjag_sources_free(NULL);
 }
 
 static void lengths(void) {

@@ -1,4 +1,5 @@
-//! The lock on a configuration file, where the memory of what was used is that of one process.
+//! The lock on a configuration file, where the memory of what was used is that of one process: what beside this crate keeps an
+//! assertion from being used once in each of two processes.
 //!
 //! It is on the file itself (`flock`), not on another beside it: that needs no right to write, leaves nothing behind, and
 //! ends with the process, however it ends. A file that is replaced is another file, until `reload` reads it. A child of
@@ -9,18 +10,67 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use idjag::{Config, Error};
+
+/// That no other process runs over the same configuration file, as far as it can be told, for as long as this lives. By
+/// default nothing is known, and nothing is to be said.
+#[derive(Debug, Default)]
+pub struct Alone {
+    lock: Option<Arc<Lock>>,
+    warning: Option<String>,
+}
+
+impl Alone {
+    /// What is to be said where it cannot be told.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    /// After a reload: takes the place of what was known before, if it knows anything. The memory stays with a reload, and
+    /// with it what the lock is there for: one goes only where another one comes.
+    pub fn follow(&mut self, next: Self) {
+        if next.lock.is_some() || next.warning.is_some() {
+            *self = next;
+        }
+    }
+}
+
+/// Makes sure that no other process runs over the file at `path`, where `config`, which was read from it, does not allow that
+/// (`replay.allow_per_process`). `brings_store`: the host has a single-use store of its own, whoever shares it. Several engines of
+/// one process over one file are one.
+///
+/// # Errors
+///
+/// Another process has it: what would come of that, and the ways round, with file and line of the configuration.
+pub fn alone(config: &Config, path: &Path, brings_store: bool) -> Result<Alone, Error> {
+    let Some(fault) = config.one_process(brings_store) else {
+        return Ok(Alone::default());
+    };
+    match take(path) {
+        Taken::Here(lock) => Ok(Alone { lock: Some(lock), warning: None }),
+        Taken::NoFile => Ok(Alone::default()),
+        Taken::Elsewhere => Err(fault),
+        Taken::Unknown(why) => {
+            let path = path.display();
+            let warning = format!("{path}: whether another process runs over it cannot be told: {why}");
+            Ok(Alone { lock: None, warning: Some(warning) })
+        }
+    }
+}
+
 /// The locks of this process, so that several engines over one file share one.
 static LOCKS: Mutex<Vec<Weak<Lock>>> = Mutex::new(Vec::new());
 
 /// A file that no other process has an engine over, until this is dropped.
-pub(crate) struct Lock {
+#[derive(Debug)]
+struct Lock {
     identity: Identity,
     /// None in a child of the process that took it.
     file: Mutex<Option<File>>,
 }
 
 /// What became of taking one.
-pub(crate) enum Taken {
+enum Taken {
     Here(Arc<Lock>),
     /// Another process has it.
     Elsewhere,
@@ -31,7 +81,7 @@ pub(crate) enum Taken {
 }
 
 /// Takes the lock on the file at `path`, or a share of it where this process has it.
-pub(crate) fn take(path: &Path) -> Taken {
+fn take(path: &Path) -> Taken {
     let mut locks = guard(&LOCKS);
     locks.retain(|lock| lock.strong_count() > 0);
     let taken = path.metadata().and_then(|found| {
@@ -55,9 +105,9 @@ pub(crate) fn take(path: &Path) -> Taken {
 }
 
 /// Lets go of every lock in a child of `fork`, without taking it from the parent: a child that lives on would otherwise
-/// hold it when the parent is gone.
-pub(crate) fn forked() {
-    // Nobody else holds it: who takes a lock holds the interpreter meanwhile, as who forks does.
+/// hold it when the parent is gone. To be called in the child, before it does anything else.
+pub fn forked() {
+    // Where another thread was just taking one, the child holds what there is until it ends or becomes another program.
     if let Ok(mut locks) = LOCKS.try_lock() {
         for lock in locks.drain(..).filter_map(|lock| lock.upgrade()) {
             *guard(&lock.file) = None;
