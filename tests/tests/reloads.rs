@@ -1,6 +1,6 @@
 //! A token that is remembered, and a configuration that is read again: each change counts for it as it would for an
 //! engine that never saw the token.
-#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
 use idjag::{Exchange, Refusal};
 use idjag_tests::{RequestCase, SetClock, World};
@@ -15,8 +15,11 @@ type Left = Result<&'static str, &'static str>;
 const ALL: Left = Ok("chat.read chat.history");
 const NOTHING: Left = Err("token_no_longer_granted");
 
-/// What is changed in the world `requests`.
-type Change = (&'static str, fn(&mut Value), Left);
+/// What is done to the world `requests`.
+type Edit = fn(&mut Value);
+
+/// The same, with its name and what is left.
+type Change = (&'static str, Edit, Left);
 
 /// Changes of the policy alone: its connectors.
 const OF_THE_POLICY: [Change; 13] = [
@@ -113,11 +116,11 @@ fn keys(world: &mut Value, names: &[&str]) {
 }
 
 /// The world, and a request whose token says both scopes.
-fn begin() -> (RequestCase, impl Fn(fn(&mut Value)) -> World) {
+fn begin() -> (RequestCase, impl Fn(Edit) -> World) {
     let cases = RequestCase::read_all().unwrap();
     let case = cases.into_iter().find(|case| case.name == "scope-not-asked").unwrap();
     let name = case.world.clone();
-    (case, move |edit| World::read(&name).unwrap().edited(|world| edit(world)))
+    (case, move |edit| World::read(&name).unwrap().edited(edit))
 }
 
 fn issue(case: &RequestCase, engine: &Exchange) -> String {

@@ -190,8 +190,8 @@ fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
     members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-fn jti(is_used: bool, number: usize) -> Option<Value> {
-    Some(if is_used { "used".into() } else { number.to_string().into() })
+fn jti(is_used: bool, number: usize) -> Value {
+    if is_used { "used".into() } else { number.to_string().into() }
 }
 
 impl Own {
@@ -216,7 +216,7 @@ impl Own {
                 "exp",
                 self.expiry.of(&[(NOW + 60).into(), (NOW - 60).into(), (NOW + 90_000).into(), "9".into()]),
             ),
-            ("jti", jti(self.is_used, number)),
+            ("jti", Some(jti(self.is_used, number))),
         ]);
         self.signer.sign(object([("typ", typ.map(Value::from)), ("kid", Some("k".into()))]), &claims)
     }
@@ -258,7 +258,7 @@ impl Jag {
             ("exp", self.expiry.of(&[(NOW + 300).into(), (NOW - 60).into(), (NOW + 900).into(), "9".into()])),
             ("iat", Some(NOW.into())),
             ("sub", self.subject.of(&["ada".into(), "".into(), 1.into()])),
-            ("jti", jti(self.is_used, number)),
+            ("jti", Some(jti(self.is_used, number))),
             ("client_id", Some(CLIENTS[self.of].0.into())),
             ("resource", self.resource.of(&[CHAT.into(), notes.into(), other.into(), 1.into()])),
             ("scope", self.scope.text(&["chat.read chat.write", "notes.read", ""]).map(Value::from)),
@@ -318,7 +318,7 @@ impl Proof {
             ("htm", self.method.text(&["POST", "GET", "post"]).map(Value::from)),
             ("htu", self.url.text(&urls).map(Value::from)),
             ("iat", self.time.of(&[NOW.into(), (NOW - 100).into(), (NOW + 100).into()])),
-            ("jti", jti(self.is_used, number)),
+            ("jti", Some(jti(self.is_used, number))),
         ]);
         self.signer.sign(json!({ "typ": "dpop+jwt", "jwk": jwk }), &claims)
     }
