@@ -89,6 +89,7 @@ impl World {
         let config = format!(
             r#"{{
                 "issuer": "{ISSUER}",
+                "audit": "off",
                 "directory": "directory.json",
                 "tokens": {{ "algorithm": "{}", "keys": ["own.jwk"] }},
                 "replay": {{ "cold_start": "accept" }},

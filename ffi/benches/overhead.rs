@@ -173,7 +173,7 @@ fn main() -> Result<(), Failure> {
 fn config(idp: &str) -> String {
     format!(
         r#"{{
-            "issuer": "{ISSUER}", "tokens": {{ "keys": ["own.jwk"] }}, "replay": {{ "cold_start": "accept" }},
+            "issuer": "{ISSUER}", "audit": "off", "tokens": {{ "keys": ["own.jwk"] }}, "replay": {{ "cold_start": "accept" }},
             "idps": [{{ "issuer": "{IDP}", "jwks": {{ "keys": [{idp}] }} }}],
             "clients": [{{ "id": "{CLIENT}", "auth": "none", "connectors": ["*"] }}],
             "connectors": [{{

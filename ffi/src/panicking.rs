@@ -23,6 +23,7 @@ mod tests {
 
     const CONFIG: &str = r#"
         issuer = "https://auth.example/"
+        audit = "off"
         tokens.keys = "ephemeral"
         [[idps]]
         issuer = "https://idp.example"

@@ -28,6 +28,7 @@ pub const CLAIMS: &str = r#"{"iss":"https://acme.idp.example","aud":"https://aut
 
 const CONFIG: &str = r#"
 issuer = "https://auth.chat.example/"
+audit = "off"
 tokens.keys = ["token.jwk"]
 [limits]
 leeway_s = 30

@@ -44,6 +44,7 @@ def configuration(idp: rsa.RSAPublicKey) -> dict[str, Any]:
     jwk = json.loads(RSAAlgorithm.to_jwk(idp)) | {"kid": "one", "alg": "RS256", "use": "sig"}
     return {
         "issuer": peers.ISSUER,
+        "audit": "off",
         "tokens": {"keys": "ephemeral"},
         "replay": {"cold_start": "accept"},
         "limits": {"max_lifetime_s": 3600},

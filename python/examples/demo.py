@@ -33,6 +33,7 @@ PEOPLE = {"ada": ["eng"], "grace": ["guests"]}
 CONFIG = """\
 issuer = "{origin}"
 policy = "policy.toml"
+audit = "off"
 [tokens]
 keys = "ephemeral"
 [replay]

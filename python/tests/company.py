@@ -71,6 +71,7 @@ def configuration(origin: str, resource: str, **more: Any) -> dict[str, Any]:
     """A server at `origin` whose one connector is `resource`."""
     return {
         "issuer": origin,
+        "audit": "off",
         "tokens": {"keys": "ephemeral"},
         "replay": {"cold_start": "accept"},
         "idps": [

@@ -220,7 +220,7 @@ def test_what_is_no_configuration(good: Good, tmp_path: Path) -> None:
             idjag.Exchange(path)
     file = tmp_path / "idjag.toml"
     file.write_text(
-        'issuer = "https://auth.example/"\npolicy = "policy.toml"\n[tokens]\nkeys = "ephemeral"\n'
+        'issuer = "https://auth.example/"\npolicy = "policy.toml"\naudit = "off"\n[tokens]\nkeys = "ephemeral"\n'
     )
     (tmp_path / "policy.toml").write_text('[[connectors]]\nid = "a"\nresource = 7\n')
     with pytest.raises(idjag.ConfigError) as fault:

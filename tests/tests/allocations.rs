@@ -34,6 +34,7 @@ fn engine(jwk: &str) -> Exchange {
     let config = format!(
         r#"{{
             "issuer": "https://auth.chat.example/",
+            "audit": "off",
             "tokens": {{ "keys": "ephemeral" }},
             "idps": [{{ "issuer": "https://acme.idp.example", "jwks": {{ "keys": [{jwk}] }} }}],
             "clients": [{{ "id": "f53f191f9311af35", "auth": "none", "connectors": ["*"] }}],

@@ -283,7 +283,8 @@ impl Case {
             Source::Union => json!({ "directory": true, "combine": "union" }),
         };
         let mut config = json!({
-            "issuer": US, "tokens": { "keys": "ephemeral", "algorithm": "EdDSA" }, "policy": "policy.json",
+            "issuer": US, "audit": "off", "tokens": { "keys": "ephemeral", "algorithm": "EdDSA" },
+            "policy": "policy.json",
             "idps": [
                 { "issuer": IDPS[0], "jwks": jwks, "groups": groups },
                 { "issuer": IDPS[1], "jwks": jwks, "groups": groups, "tenants": ["a", "b"] }

@@ -49,7 +49,7 @@ fn config(idp_jwk: &str, own: &SigningKey) -> Config {
     let text = format!(
         r#"{{
             "issuer": "{US}", "policy": "policy.toml", "directory": "directory.json",
-            "tokens": {{ "keys": ["own.jwk"] }},
+            "audit": "off", "tokens": {{ "keys": ["own.jwk"] }},
             "idps": [{{
                 "issuer": "{IDP}", "jwks": {{ "keys": [{idp_jwk}] }}, "groups": {{ "directory": true }}
             }}],
@@ -125,7 +125,7 @@ fn request(assertion: &str) -> Request<'_> {
 fn claimed(idp: &str, grants: &str) -> Config {
     let text = format!(
         r#"{{
-            "issuer": "{US}", "tokens": {{ "keys": ["own.jwk"] }},
+            "issuer": "{US}", "audit": "off", "tokens": {{ "keys": ["own.jwk"] }},
             "idps": [{{ "issuer": "{IDP}", {idp} }}],
             "clients": [{{ "id": "agent", "auth": "none", "connectors": ["chat"] }}],
             "connectors": [{{
@@ -495,7 +495,7 @@ fn a_key_that_is_kept_nowhere_outlives_a_reload() {
         let jwk = key.public_jwk().unwrap();
         let text = format!(
             r#"{{
-                "issuer": "{issuer}", "tokens": {{ "algorithm": "{algorithm}", "keys": "ephemeral" }},
+                "issuer": "{issuer}", "audit": "off", "tokens": {{ "algorithm": "{algorithm}", "keys": "ephemeral" }},
                 "idps": [{{ "issuer": "{IDP}", "jwks": {{ "keys": [{jwk}] }}, "subject": "{subject}" }}],
                 "clients": [{{ "id": "agent", "auth": "none", "connectors": ["chat"] }}],
                 "policy": "policy.toml"
@@ -546,7 +546,7 @@ fn a_policy_that_was_put_outlives_a_reload_of_a_configuration_without_one() {
         let jwk = key.public_jwk().unwrap();
         let text = format!(
             r#"{{
-                "issuer": "{US}", "tokens": {{ "keys": "ephemeral" }},
+                "issuer": "{US}", "audit": "off", "tokens": {{ "keys": "ephemeral" }},
                 "idps": [{{ "issuer": "{IDP}", "jwks": {{ "keys": [{jwk}] }} }}],
                 "clients": [{{ "id": "agent", "auth": "none", "connectors": ["*"] }}]
             }}"#

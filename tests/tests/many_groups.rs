@@ -41,7 +41,7 @@ impl House {
         let directory = if from == From::Claim { "" } else { r#""directory": "directory.json","# };
         let text = format!(
             r#"{{
-                "issuer": "{US}", "tokens": {{ "keys": "ephemeral" }}, {directory}
+                "issuer": "{US}", "audit": "off", "tokens": {{ "keys": "ephemeral" }}, {directory}
                 "idps": [{{ "issuer": "{IDP}", "jwks": {{ "keys": [{jwk}] }} {source} }}],
                 "clients": [{{ "id": "agent", "auth": "none", "connectors": ["chat"] }}],
                 "connectors": [{{

@@ -48,7 +48,7 @@ impl Side {
         let config = format!(
             r#"{{
                 "issuer": "{US}", "policy": "policy.toml", "directory": "directory.json",
-                "tokens": {{ "keys": ["own.jwk"] }},
+                "audit": "off", "tokens": {{ "keys": ["own.jwk"] }},
                 "idps": [{{
                     "issuer": "{IDP}", "jwks": {{ "keys": [{}] }}, "groups": {{ "directory": true }}
                 }}],

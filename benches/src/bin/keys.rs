@@ -326,7 +326,7 @@ fn config(issuers: usize) -> Result<Config, Failure> {
         .map(|at| format!(r#"{{ "issuer": "{}", "jwks_uri": "https://127.0.0.1:9/{at}/keys" }}"#, issuer(at)))
         .collect();
     let text = format!(
-        r#"{{ "issuer": "{OURS}", "tokens": {{ "keys": "ephemeral" }}, "idps": [{}],
+        r#"{{ "issuer": "{OURS}", "audit": "off", "tokens": {{ "keys": "ephemeral" }}, "idps": [{}],
             "clients": [{{ "id": "{CLIENT}", "auth": "none", "connectors": ["chat"] }}],
             "connectors": [{{ "id": "chat", "resource": "https://mcp.chat.example/", "scopes": ["chat.read"], "state": "enabled",
                 "owner": "chat@acme.example", "review_by": "2999-01-01",

@@ -293,6 +293,7 @@ pub fn config(idps: &str, fetch: &str, authority: &str) -> Config {
     let text = format!(
         r#"
         issuer = "{OURS}"
+        audit = "off"
         tokens.keys = "ephemeral"
         replay.cold_start = "accept"
         {idps}

@@ -25,6 +25,7 @@ static const char idp_config[] =
 
 static const char server_config[] =
     "issuer = 'https://auth.chat.example/'\n"
+    "audit = 'off'\n"
     "tokens.keys = 'ephemeral'\n"
     "[[idps]]\n"
     "issuer = '" ISSUER "'\n"

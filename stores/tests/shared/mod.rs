@@ -83,6 +83,7 @@ impl World {
         let config = format!(
             r#"
                 issuer = "https://auth.chat.example/"
+                audit = "off"
                 tokens.keys = "ephemeral"
                 [replay]
                 {replay}

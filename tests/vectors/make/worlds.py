@@ -46,6 +46,7 @@ def base() -> dict:
     """One IdP with a key of each usual kind, one enabled connector and one that is planned."""
     return {
         "issuer": ISSUER,
+        "audit": "off",
         "limits": {"leeway_s": 30},
         "tokens": {"algorithm": "EdDSA", "ttl_s": 3600, "keys": ["../keys/token-ed25519.jwk"]},
         "replay": {"store": "memory", "cold_start": "accept"},
