@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
     let config = source.config()?;
     let overdue = config.overdue(SystemClock.now());
     let store = config.store().clone();
-    let audit = config.audit().cloned();
+    let audit = config.audit().clone();
     // Neither store nor record is opened: whether they can be is for the server to see.
     let builder = Exchange::builder(config).record(Arc::new(NoRecord)).replay(Box::new(MemoryReplay::new(0)));
     let (exchange, sources) = if args.offline {
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
         print_connector(connector, &overdue, &mut out)?;
     }
     print_single_use(&store, &outline, &mut out)?;
-    writeln!(out, "{BOLD}record{BOLD:#}      {}", record(audit.as_ref()))?;
+    writeln!(out, "{BOLD}record{BOLD:#}      {}", record(&audit))?;
     writeln!(out, "{BOLD}policy{BOLD:#}      sha256 {}", stats.policy_digest)?;
 
     let warnings = exchange.warnings();
@@ -104,9 +104,9 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
 }
 
 /// Where the record is kept, and how.
-fn record(audit: Option<&Audit>) -> String {
+fn record(audit: &Audit) -> String {
     match audit {
-        Some(Audit::Record { path, durability, subject, .. }) => {
+        Audit::Record { path, durability, subject, keep_days, .. } => {
             let durability = match durability {
                 Durability::Sync => "on disk before each answer".to_owned(),
                 Durability::GroupMs(most) => format!("on disk {most} ms after each answer at most"),
@@ -117,14 +117,15 @@ fn record(audit: Option<&Audit>) -> String {
                 SubjectForm::Hmac => "people by an HMAC",
                 _ => "people left out",
             };
-            format!("{path}: {durability}, {subject}")
+            let kept = keep_days.map_or_else(
+                || "kept for good".to_owned(),
+                |days| format!("kept for {}", plural(usize::try_from(days).unwrap_or(usize::MAX), "day")),
+            );
+            format!("{path}: {durability}, {subject}, {kept}")
         }
-        Some(_) => "off".to_owned(),
-        None => {
-            format!(
-                "{YELLOW}none: nothing of what is granted is kept; write `[audit]`, or audit = \"off\"{YELLOW:#}"
-            )
-        }
+        _ => format!(
+            "{YELLOW}off: nothing of what is granted is kept, and a restart forgets what was used{YELLOW:#}"
+        ),
     }
 }
 

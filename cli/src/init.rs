@@ -67,8 +67,14 @@ issuer = "{ISSUER}"
 policy = "policy.toml"
 # People and their groups, for IdPs whose ID-JAGs carry none.
 directory = "directory.json"
-# No record is kept on disk.
-audit = "off"
+
+[audit] # or, in place of it, audit = "off"
+# Every exchange leaves a line in this folder: who got what, or why not. Look with `idjag audit report audit`, verify with
+# `idjag audit verify audit`; copy `vkey` once and `checkpoints` often to another machine.
+path = "audit"
+durability = "sync" # on disk before each answer; {{ group_ms = 5 }} or "async" are faster, and may lose the last lines
+subject = "plain"   # or "hmac", "omit": how people are named
+# keep_days = 400   # older segments are removed, whole; their checkpoints stay. Everything is kept without it
 
 [tokens]
 algorithm = "EdDSA" # EdDSA, ES256, RS256 or HS256

@@ -203,6 +203,7 @@ impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
     {
         let claims = presented.claims();
         event.kid = presented.header.kid;
+        event.alg = presented.header.alg.name();
         let issuer = claims.issuer()?;
         event.issuer = issuer;
         let trusted = rules.trusted(issuer)?;
@@ -214,7 +215,7 @@ impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
         if audience != rules.issuer && !rules.audience_aliases.iter().any(|alias| alias == audience) {
             return Err(Reason::AudienceMismatch);
         }
-        let expires_at = rules.check_time(&claims, idp)?;
+        let expires_at = rules.check_time(&claims, idp, event)?;
 
         let subject = claims.subject()?;
         event.subject = subject;
@@ -232,9 +233,12 @@ impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
         }
         let directory_subject = directory_subject(&claims, idp)?;
         let act = claims.act(rules.limits.max_act_depth)?;
+        event.actor = act.and_then(Value::object).and_then(|act| act.member("sub")).and_then(Value::string);
         let bound_to = possession.bind(claims.confirmation()?)?;
+        event.bound_to = bound_to.methods();
         let authorization_details = claims.authorization_details()?;
         let scope = claims.scope()?;
+        event.scope_asserted = scope.map(Scope::as_str);
         let groups =
             if idp.groups.from_claim() { claims.groups(&idp.groups.claim)? } else { GroupsClaim::Absent };
 
@@ -344,9 +348,10 @@ impl<'s> Rules<'s> {
     }
 
     /// The times (RFC 7523 section 3, rules 4 to 6), with our leeway. Returns `exp`.
-    fn check_time(&self, claims: &Claims<'_, '_>, idp: &Idp) -> Result<i64, Reason> {
+    fn check_time(&self, claims: &Claims<'_, '_>, idp: &Idp, event: &mut Event<'_>) -> Result<i64, Reason> {
         let max_lifetime_s = idp.max_lifetime_s;
         let (expires, issued) = (claims.expires()?, claims.issued()?);
+        (event.issued_at, event.expires_at) = (Some(issued.floor()), Some(expires.floor()));
         let not_before = claims.not_before()?;
         let latest = self.now.saturating_add(self.limits.leeway_s);
         let earliest = self.now.saturating_sub(self.limits.leeway_s);

@@ -21,6 +21,7 @@ use crate::possession::Possession;
 use crate::reason::{Reason, Refusal};
 use crate::record::Event;
 use crate::replay::{Claimed, ReplayStore};
+use crate::time::Moment;
 
 /// Requests of one chunk: small enough for a core's cache and a smooth finish, large enough for wide lanes.
 const CHUNK: usize = 64;
@@ -48,7 +49,7 @@ impl Exchange {
     ) -> Vec<Result<Issued, Refusal>> {
         let chunks: Vec<&[Request<'_>]> = requests.chunks(CHUNK).collect();
         let threads = threads.get().min(chunks.len());
-        let now = self.now();
+        let now_ms = self.begin().at_ms;
         let (next, turns) = (AtomicUsize::new(0), Turns::default());
         let work = || {
             let mut bench = Bench::default();
@@ -59,7 +60,7 @@ impl Exchange {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let decided = chunks
                     .get(at)
-                    .map(|chunk| (at, self.decide_chunk(chunk, now, turns.turn(at), &mut bench)));
+                    .map(|chunk| (at, self.decide_chunk(chunk, now_ms, turns.turn(at), &mut bench)));
                 let was_last = decided.is_none();
                 if let Some((at, decided)) = mem::replace(&mut open, decided) {
                     answers.push((at, finish_many(decided)));
@@ -89,18 +90,18 @@ impl Exchange {
     fn decide_chunk(
         &self,
         requests: &[Request<'_>],
-        now: i64,
+        now_ms: i64,
         turn: Turn<'_>,
         bench: &mut Bench,
     ) -> Vec<Result<Pending, Refusal>> {
-        let (turn, missing) = match self.attempt_chunk(requests, now, turn, bench, None) {
+        let (turn, missing) = match self.attempt_chunk(requests, now_ms, turn, bench, None) {
             Ok(answers) => return answers,
             Err(Missing { turn, issuers }) => (turn, issuers),
         };
         let owners: Vec<_> = missing.iter().cloned().map(KeyOwner::Idp).collect();
         let sought = missing.into_iter().zip(self.seek_all(&owners)).collect();
         // They are asked for once.
-        self.attempt_chunk(requests, now, turn, bench, Some(&sought))
+        self.attempt_chunk(requests, now_ms, turn, bench, Some(&sought))
             .unwrap_or_else(|_| requests.iter().map(|_| Err(Reason::KeysUnavailable.into())).collect())
     }
 
@@ -109,19 +110,21 @@ impl Exchange {
     fn attempt_chunk<'t>(
         &self,
         requests: &[Request<'_>],
-        now: i64,
+        now_ms: i64,
         turn: Turn<'t>,
         bench: &mut Bench,
         sought: Option<&BTreeMap<String, Sought>>,
     ) -> Result<Vec<Result<Pending, Refusal>>, Missing<'t>> {
         // Other threads may have seen a later time meanwhile.
-        let now = self.at_least(now);
+        let moment = Moment::now(self.at_least(now_ms));
+        let now = moment.at();
         let state = self.load();
         let memory = self.memory();
         let rules = state.rules(now, self.began(&memory));
         let Bench { parser, slots, desk } = bench;
         slots.resize_with(CHUNK.max(slots.len()), Slot::default);
-        let mut events: Vec<Event<'_>> = requests.iter().map(|request| state.event(request, now)).collect();
+        let mut events: Vec<Event<'_>> =
+            requests.iter().map(|request| state.event(request, moment)).collect();
 
         let presented: Vec<_> = requests
             .iter()

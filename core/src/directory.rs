@@ -14,8 +14,10 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use crate::crypto;
 use crate::error::Error;
 use crate::people::{Entry, Listed, People};
+use crate::policy::hexadecimal;
 
 /// People and their groups, as of one load. Allocations are few and large; 96 bytes a person, and for those whose name and
 /// groups come to more than 56 (two for a group, four where there are more than 65,535) that much more.
@@ -29,6 +31,8 @@ pub struct Directory {
     /// Numbers in `realms`, with the hash of issuer and tenant.
     realm_index: HashTable<(u64, u32)>,
     people: People,
+    /// See [`digest`](Self::digest).
+    digest: String,
 }
 
 impl Directory {
@@ -41,6 +45,7 @@ impl Directory {
             realms: Vec::new(),
             realm_index: HashTable::new(),
             people: People::empty(RandomState::default()),
+            digest: String::new(),
         }
     }
 
@@ -54,7 +59,7 @@ impl Directory {
         json.deserialize_map(&mut reader)
             .and_then(|()| json.end())
             .map_err(|error| reader.error(file, &error))?;
-        Ok(reader.builder.finish())
+        Ok(reader.builder.finish(text))
     }
 
     /// Reads CSV with the header `issuer,tenant,subject,active,group` and a row for each group of a person.
@@ -78,7 +83,7 @@ impl Directory {
             })?;
         }
         match builder.with_memberships(memberships) {
-            Ok(builder) => Ok(builder.finish()),
+            Ok(builder) => Ok(builder.finish(text)),
             Err(fault) => Err(Error::new(file, None, fault.member, fault.message)),
         }
     }
@@ -94,6 +99,11 @@ impl Directory {
     /// How many people are listed.
     pub fn len(&self) -> usize {
         self.people.len()
+    }
+
+    /// The SHA-256 of the text that it was read from, in hexadecimal; of [`empty`](Self::empty), nothing. For the record.
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// Whether nobody is listed.
@@ -271,9 +281,10 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Puts the people into the order of their hashes.
-    fn finish(self) -> Directory {
+    /// Puts the people of `text` into the order of their hashes.
+    fn finish(self, text: &[u8]) -> Directory {
         let mut made = self.made;
+        made.digest = hexadecimal(&crypto::sha256(&[text]));
         let mut order: Vec<(u64, u32)> = self.people_index.into_iter().collect();
         order.sort_unstable();
         let listed = order.iter().filter_map(|(hash, start)| {

@@ -18,7 +18,9 @@ use crate::key::VerifyingKey;
 use crate::nonce::{Age, Nonces};
 use crate::possession::Digest;
 use crate::reason::Reason;
-use crate::replay::{Claim, Claimed, Purpose, ReplayKey, ReplayStore};
+use crate::record::Receipt;
+use crate::replay::{Claim, Purpose, ReplayKey};
+use crate::spend::Till;
 use crate::time::NumericDate;
 
 /// The header's `typ`, to the byte (RFC 9449 section 4.2).
@@ -63,14 +65,8 @@ impl Proof {
 
     /// Uses it, which can be done once for its key: to be done before anything is done for the request. Its `jti` is held
     /// as long as it could be taken (RFC 9449 section 11.1).
-    pub(crate) fn spend(&self, replay: &dyn ReplayStore, now: i64) -> Result<(), Reason> {
-        let mut claimed = [Claimed::Unavailable];
-        replay.claim(&[self.claim], now, &mut claimed);
-        match claimed {
-            [Claimed::First] => Ok(()),
-            [Claimed::Seen] => Err(Reason::DpopReplayed),
-            [Claimed::Unavailable] => Err(Reason::ReplayUnavailable),
-        }
+    pub(crate) fn spend(&self, till: &Till<'_>, client_id: &str) -> Result<Receipt, Reason> {
+        till.proof(self.claim, client_id)
     }
 
     /// Whether the client should get another nonce with the answer (RFC 9449 section 8.2).

@@ -22,16 +22,18 @@ use crate::key_source::{FetchSettings, KeyOwner, KeySource, Sought, WantedKeys};
 use crate::limiter::Limiter;
 use crate::mint::Unsigned;
 use crate::nonce::Nonces;
+use crate::notices::Notice;
 use crate::policy::Policy;
 use crate::policy_changes;
 use crate::possession::Possession;
 use crate::reason::{Reason, Refusal};
 use crate::record::{Event, Note, Receipt, Record};
 use crate::replay::{Claim, Claimed, Memory, MemoryReplay, Purpose, ReplayKey, ReplayStats, ReplayStore};
+use crate::revoked::Revoked;
 use crate::sharing::Listening;
 use crate::snapshot::{Loaded, Snapshot, Waiting};
 use crate::state::{Server, State};
-use crate::time::{Clock, Monotone, SystemClock};
+use crate::time::{Clock, Moment, Monotone, SystemClock};
 use crate::token_cache::TokenCache;
 
 /// One request to exchange an ID-JAG (RFC 7523 section 2.1). The client was authenticated by the caller.
@@ -49,12 +51,14 @@ pub struct Request<'a> {
     pub authorization_details: Option<&'a str>,
 }
 
-/// What came with a request beside what it says: a proof that was verified and not spent, and the certificate of the
-/// connection in DER.
+/// What came with a request beside what it says: a proof that was verified and not spent, the certificate of the
+/// connection in DER, and from whom.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Proven<'r> {
     pub(crate) proof: Option<&'r Proof>,
     pub(crate) certificate: Option<&'r [u8]>,
+    /// Who connects: for the record.
+    pub(crate) peer: Option<&'r str>,
 }
 
 impl<'r> Proven<'r> {
@@ -253,6 +257,7 @@ pub struct Builder {
     began: Option<i64>,
     spent: Vec<Claim>,
     spent_since: Option<i64>,
+    revoked: Vec<Notice>,
 }
 
 impl Builder {
@@ -311,13 +316,21 @@ impl Builder {
         self
     }
 
-    /// What ID-JAGs were spent before this process began, as a record that outlives it knows: the single-use store has them
-    /// before the first request. `since`, in seconds since 1970, is when that record began; then ID-JAGs that are younger are
-    /// not refused for having been issued before this start. Proofs of possession are, as ever.
+    /// What was spent before this process began, as a record that outlives it knows: ID-JAGs, client assertions, proofs of
+    /// possession. The single-use store has them before the first request. `since`, in seconds since 1970, is when that record
+    /// began; then ID-JAGs, and proofs at the token endpoint, that are younger are not refused for having been made before this
+    /// start. Proofs at a resource are, as ever: nobody waits for their lines.
     #[must_use]
     pub fn spent(mut self, claims: Vec<Claim>, since: Option<i64>) -> Self {
         self.spent = claims;
         self.spent_since = since;
+        self
+    }
+
+    /// What was revoked before this process began, as a record that outlives it knows.
+    #[must_use]
+    pub fn revoked(mut self, notices: Vec<Notice>) -> Self {
+        self.revoked = notices;
         self
     }
 
@@ -336,20 +349,27 @@ impl Builder {
                     .store_error("the host has not opened this store: see `Builder::replay`"));
             }
         };
-        let now = self.clock.now();
+        let now_ms = self.clock.now_ms();
+        let now = now_ms.div_euclid(1000);
         let mut claimed = vec![Claimed::Unavailable; self.spent.len()];
-        replay.claim(&self.spent, now, &mut claimed);
+        // In pieces: a store on another host has its bounds for one.
+        for (claims, answers) in self.spent.chunks(1024).zip(claimed.chunks_mut(1024)) {
+            replay.claim(claims, now, answers);
+        }
         if claimed.contains(&Claimed::Unavailable) {
             let what = "the single-use store does not take what was spent before; give it more room (`replay.max_bytes`)";
             return Err(Error::new(self.config.file, None, "replay", what));
         }
         let engine = Exchange {
-            state: Snapshot::new(State::new(self.config, self.record, None)?),
+            state: Snapshot::new(State {
+                revoked: Arc::new(Revoked::default().heard(&self.revoked).expired_dropped(now)),
+                ..State::new(self.config, self.record, None)?
+            }),
             replay,
             documents: self.documents,
             key_source: self.key_source,
             clock: self.clock,
-            seen: Monotone::new(now),
+            seen: Monotone::new(now_ms),
             told_began: self.began,
             built: now,
             spent_since: self.spent_since,
@@ -360,8 +380,9 @@ impl Builder {
             counted: Counted::default(),
         };
         let state = engine.load();
+        engine.note_config(&state, None);
         engine.note_policy(&state, None, &state.policy);
-        engine.note(&state, &Note::Directory { before: None, people: state.directory.len() });
+        engine.note_directory(&state, None);
         drop(state);
         Ok(engine)
     }
@@ -466,6 +487,7 @@ impl Exchange {
             began: None,
             spent: Vec::new(),
             spent_since: None,
+            revoked: Vec::new(),
         }
     }
 
@@ -475,28 +497,29 @@ impl Exchange {
     ///
     /// Costs one verification and one signature, and about 2 us beside.
     pub fn exchange(&self, request: &Request<'_>) -> Result<Issued, Refusal> {
-        self.decide(request, self.clock.now())?.finish()
+        let moment = self.begin();
+        self.decide_on(&self.state.load(), request, Proven::default(), moment)?.finish()
     }
 
     /// Decides: does every check, spends the `jti`, queues the record. `now` is in seconds since 1970; a time before
     /// one that was seen already counts as that one.
     pub fn decide(&self, request: &Request<'_>, now: i64) -> Result<Pending, Refusal> {
-        let now = self.at_least(now);
-        self.decide_on(&self.state.load(), request, Proven::default(), now)
+        let moment = Moment::now(self.at_least(now.saturating_mul(1000)));
+        self.decide_on(&self.state.load(), request, Proven::default(), moment)
     }
 
-    /// Decides by one generation, of a request that proves more than its client; `now` never runs backwards.
+    /// Decides by one generation, of a request that proves more than its client; the time never runs backwards.
     pub(crate) fn decide_on(
         &self,
         state: &State,
         request: &Request<'_>,
         proven: Proven<'_>,
-        now: i64,
+        moment: Moment,
     ) -> Result<Pending, Refusal> {
         self.with_keys(state, |state, sought| {
             with_workspace(|workspace| {
-                let mut event = state.event(request, now);
-                let decided = self.decide_noting(state, request, proven, now, workspace, &mut event);
+                let mut event = Event { peer: proven.peer, ..state.event(request, moment) };
+                let decided = self.decide_noting(state, request, proven, moment.at(), workspace, &mut event);
                 decided
                     .inspect(|_| self.count(1, 0))
                     .map_err(|reason| self.refuse_or_ask(state, reason, &event, sought))
@@ -580,7 +603,8 @@ impl Exchange {
         event.jti_hash = *claim.key.as_bytes();
         if let Some(proof) = proven.proof {
             // Before the assertion is spent, and after everything else: without a good assertion, no proof fills the store.
-            proof.spend(&memory, now)?;
+            // Its line stands before that of the exchange, which the token waits for.
+            proof.spend(&state.till(&memory, event.at_ms), event.client_id)?;
         }
         let mut claimed = [Claimed::Unavailable];
         memory.claim(&[claim], now, &mut claimed);
@@ -597,16 +621,16 @@ impl Exchange {
         state: &State,
         request: &Request<'_>,
         proven: Proven<'_>,
-        now: i64,
+        moment: Moment,
     ) -> Result<(), Refusal> {
         self.with_keys(state, |state, sought| {
             with_workspace(|workspace| {
-                let mut event = state.event(request, now);
+                let mut event = Event { peer: proven.peer, ..state.event(request, moment) };
                 let Workspace { parser, slot, .. } = workspace;
                 let limit = state.server.limits.max_assertion_bytes;
                 let foreseen = Presented::read(request.assertion, Kind::IdJag, limit, parser, slot).and_then(
                     |presented| {
-                        self.rehearse(state, request, proven, &presented, now, &mut event).map(|_| ())
+                        self.rehearse(state, request, proven, &presented, moment.at(), &mut event).map(|_| ())
                     },
                 );
                 foreseen.map_err(|reason| self.refuse_or_ask(state, reason, &event, sought))
@@ -651,7 +675,7 @@ impl Exchange {
         self.spent_since.filter(|_| memory.since().is_none()).map_or(began, |since| since.min(began))
     }
 
-    /// Since when it remembers proofs of possession, which no record restores.
+    /// Since when it remembers proofs of possession at resources, of which a record may lack the last.
     pub(crate) fn proofs_began(&self, memory: &Memory<'_>) -> i64 {
         self.told_began.or(memory.since()).unwrap_or(self.built)
     }
@@ -722,12 +746,12 @@ impl Exchange {
     /// Replaces the directory.
     pub fn put_directory(&self, directory: Directory) {
         let directory = Arc::new(directory);
-        let (people, mut before) = (directory.len(), 0);
+        let mut before = None;
         self.change(|state| {
-            before = state.directory.len();
+            before = Some(Arc::clone(&state.directory));
             State { directory, ..state.next() }
         });
-        self.note(&self.load(), &Note::Directory { before: Some(before), people });
+        self.note_directory(&self.load(), before.as_deref());
     }
 
     /// Replaces the policy by what `text` says, in the form of `policy.toml`. A text with a fault changes nothing.
@@ -768,20 +792,50 @@ impl Exchange {
                 clients: Arc::new(Clients::clone(&next.clients).with_keys_of(&state.clients)),
                 policy: if keeps_policy { Arc::clone(&state.policy) } else { next.policy },
             };
-            replaced = Some((Arc::clone(&state.policy), state.directory.len()));
+            replaced =
+                Some((Arc::clone(&state.server), Arc::clone(&state.policy), Arc::clone(&state.directory)));
             Ok(next)
         })?;
-        if let Some((before, people)) = replaced {
+        if let Some((server, policy, directory)) = replaced {
             let state = self.load();
-            self.note_policy(&state, Some(&before), &state.policy);
-            self.note(&state, &Note::Directory { before: Some(people), people: state.directory.len() });
+            self.note_config(&state, Some(&server.digest));
+            self.note_policy(&state, Some(&policy), &state.policy);
+            self.note_directory(&state, Some(&directory));
         }
         Ok(())
     }
 
     /// Records what happened beside exchanges. By the latest time that was seen: no host is asked for its clock here.
     pub(crate) fn note(&self, state: &State, note: &Note<'_>) {
-        state.server.record.note(self.peek(0), note);
+        state.server.record.note(self.latest_ms(), note);
+    }
+
+    fn note_config(&self, state: &State, before: Option<&str>) {
+        let server = &state.server;
+        self.note(
+            state,
+            &Note::Config {
+                file: &server.file,
+                before,
+                digest: &server.digest,
+                kid: server.keys.signer().kid(),
+                idps: state.keyring.idps().filter(|idp| idp.enabled).count(),
+                clients: state.clients.all().count(),
+            },
+        );
+    }
+
+    fn note_directory(&self, state: &State, before: Option<&Directory>) {
+        let directory = &state.directory;
+        self.note(
+            state,
+            &Note::Directory {
+                before: before.map(Directory::len),
+                people: directory.len(),
+                digest_before: before.map(Directory::digest),
+                digest: directory.digest(),
+            },
+        );
     }
 
     fn note_policy(&self, state: &State, before: Option<&Policy>, after: &Policy) {
@@ -818,20 +872,31 @@ impl Exchange {
         }
     }
 
+    /// The time now, in seconds since 1970.
     pub(crate) fn now(&self) -> i64 {
-        self.at_least(self.clock.now())
+        self.at_least(self.clock.now_ms()).div_euclid(1000)
     }
 
-    /// `now`, or the latest time that was seen.
-    pub(crate) fn at_least(&self, now: i64) -> i64 {
-        let now = self.seen.at_least(now);
-        self.listen(now);
-        now
+    /// The same, for what is recorded with how long it took.
+    pub(crate) fn begin(&self) -> Moment {
+        Moment::now(self.at_least(self.clock.now_ms()))
     }
 
-    /// The same without taking note of `now`: for what is only asked.
+    /// `now_ms`, or the latest time that was seen, in milliseconds since 1970.
+    pub(crate) fn at_least(&self, now_ms: i64) -> i64 {
+        let now_ms = self.seen.at_least(now_ms);
+        self.listen(now_ms.div_euclid(1000));
+        now_ms
+    }
+
+    /// `now`, or the latest time that was seen, in seconds; without taking note of it: for what is only asked.
     pub(crate) fn peek(&self, now: i64) -> i64 {
-        self.seen.peek(now)
+        self.seen.peek(now.saturating_mul(1000)).div_euclid(1000)
+    }
+
+    /// The latest time that was seen, in milliseconds since 1970.
+    pub(crate) fn latest_ms(&self) -> i64 {
+        self.seen.peek(0)
     }
 
     pub(crate) fn load(&self) -> Loaded<State> {
@@ -879,9 +944,10 @@ impl State {
     }
 
     /// The record of an exchange of which only the request is known.
-    pub(crate) fn event<'a>(&'a self, request: &Request<'a>, now: i64) -> Event<'a> {
+    pub(crate) fn event<'a>(&'a self, request: &Request<'a>, moment: Moment) -> Event<'a> {
         Event {
-            at: now,
+            at_ms: moment.at_ms,
+            began: Some(moment.began),
             client_id: request.client_id,
             scope_requested: request.scope,
             policy_digest: self.policy.digest(),
@@ -898,7 +964,7 @@ impl State {
         desk: &mut Desk,
     ) -> Result<Pending, Reason> {
         let Desk { scope, details, json, jtis } = desk;
-        let (minter, now) = (&self.server.minter, event.at);
+        let (minter, now) = (&self.server.minter, event.at_ms.div_euclid(1000));
         grant.scopes.print_into(&grant.connector.scopes, scope);
         details.clear();
         if !grant.details.is_absent() {

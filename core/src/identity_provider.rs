@@ -27,9 +27,10 @@ use crate::possession::Confirmation;
 use crate::reason::{Reason, Refusal};
 use crate::record::{Event, NoRecord, Record};
 use crate::replay::{MemoryReplay, ReplayStore};
+use crate::spend::Till;
 use crate::subject_token::{self, Presented, Rules, SignedIn, Slot};
 use crate::target::Chosen;
-use crate::time::{Clock, Monotone, SystemClock};
+use crate::time::{Clock, Moment, Monotone, SystemClock};
 
 /// Memory for the client assertions and proofs that were spent, at most, in bytes.
 const REPLAY_BYTES: u64 = 64 << 20;
@@ -86,6 +87,8 @@ pub(crate) struct Asked<'r> {
     pub(crate) scope: Option<&'r str>,
     /// That the client has a key, verified and not spent: the ID-JAG is bound to it.
     pub(crate) proof: Option<&'r Proof>,
+    /// Who connects: for the record.
+    pub(crate) peer: Option<&'r str>,
 }
 
 /// An ID-JAG to hand out.
@@ -179,8 +182,14 @@ impl IdentityProvider {
         Ok(unsigned.into_text())
     }
 
-    pub(crate) fn now(&self) -> i64 {
-        self.seen.at_least(self.clock.now())
+    pub(crate) fn begin(&self) -> Moment {
+        Moment::now(self.seen.at_least(self.clock.now_ms()))
+    }
+
+    /// Where client assertions and proofs are spent. Their lines say what was spent; nothing reads them at a start, because
+    /// what is older than the start is refused.
+    pub(crate) fn till(&self, at_ms: i64) -> Till<'_> {
+        Till { store: &*self.replay, record: &*self.record, at_ms }
     }
 
     /// What a DPoP proof is checked against that comes with a token exchange: the method, and the URL of the token endpoint
@@ -199,15 +208,17 @@ impl IdentityProvider {
     }
 
     /// Decides, signs and records.
-    pub(crate) fn issue(&self, asked: &Asked<'_>, now: i64) -> Result<Issued, Refusal> {
+    pub(crate) fn issue(&self, asked: &Asked<'_>, moment: Moment) -> Result<Issued, Refusal> {
         let mut slot = Slot::default();
-        let mut event = self.event(asked.client_id, now);
-        self.issue_noting(asked, now, &mut slot, &mut event).map_err(|reason| self.refuse(reason, &event))
+        let mut event = Event { peer: asked.peer, ..self.event(asked.client_id, moment) };
+        self.issue_noting(asked, moment.at(), &mut slot, &mut event)
+            .map_err(|reason| self.refuse(reason, &event))
     }
 
     /// The record of a request of which only the client is known, or who it says it is.
-    pub(crate) fn event<'a>(&'a self, client_id: &'a str, now: i64) -> Event<'a> {
-        Event { at: now, client_id, policy_digest: &self.digest, ..Event::default() }
+    pub(crate) fn event<'a>(&'a self, client_id: &'a str, moment: Moment) -> Event<'a> {
+        let Moment { at_ms, began } = moment;
+        Event { at_ms, began: Some(began), client_id, policy_digest: &self.digest, ..Event::default() }
     }
 
     /// Records a refusal, and gives the answer to it.
@@ -264,7 +275,7 @@ impl IdentityProvider {
         let id_jag = id_jag.map_err(|_| Reason::SigningFailed)?;
         if let Some(proof) = asked.proof {
             // After everything else: without a good ID token, no proof fills the store.
-            proof.spend(&*self.replay, now)?;
+            proof.spend(&self.till(event.at_ms), asked.client_id)?;
         }
         let event = Event {
             scope_granted: &scope,

@@ -33,6 +33,7 @@
 //! // Our side: the wiring and the checklist.
 //! let config = format!(r#"
 //!     issuer = "https://auth.chat.example/"
+//!     audit = "off"
 //!     tokens.keys = "ephemeral"
 //!     [[idps]]
 //!     issuer = "https://acme.idp.example"
@@ -130,6 +131,7 @@ mod revoked;
 mod scope;
 mod sharing;
 mod snapshot;
+mod spend;
 mod state;
 mod subject_token;
 mod sync;
@@ -156,11 +158,11 @@ pub use key_source::{FetchSettings, KeyOwner, KeySource, Sought, WantedKeys};
 pub use notices::{Board, BoardUnavailable, Notice};
 pub use reason::{Check, OAuthError, Reason, Refusal};
 pub use record::{
-    ConnectorChange, ConnectorSummary, Event, NoRecord, Note, Receipt, Record, RecordUnavailable,
+    ConnectorChange, ConnectorSummary, Event, Fact, NoRecord, Note, Receipt, Record, RecordUnavailable,
 };
 pub use replay::{Claim, Claimed, MemoryReplay, Purpose, ReplayKey, ReplayStats, ReplayStore};
 pub use resource_request::ResourceRequest;
-pub use revoked::Revocation;
+pub use revoked::{Revocation, Standing};
 pub use time::{Clock, SystemClock};
 
 /// The README's Rust is compiled and run as documentation.

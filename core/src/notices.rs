@@ -91,8 +91,18 @@ impl Notice {
         }
     }
 
+    /// The notice that says `text`; none where that says nothing.
+    pub fn read(text: &[u8]) -> Option<Self> {
+        let Written { kind, name, issuer, tenant, expires_at, .. } = serde_json::from_slice(text).ok()?;
+        Some(Self {
+            key: ReplayKey::of_notice(kind as u8, issuer.as_deref(), tenant.as_deref(), &name),
+            text: text.to_vec(),
+            expires_at,
+        })
+    }
+
     /// What it says, given to `told`. One that cannot be read says nothing.
-    pub(crate) fn tell(&self, told: impl FnOnce(&Revocation<'_>, Standing)) {
+    pub fn tell(&self, told: impl FnOnce(&Revocation<'_>, Standing)) {
         let Ok(written) = serde_json::from_slice::<Written<'_>>(&self.text) else {
             return;
         };
@@ -132,6 +142,7 @@ mod tests {
             for blocked in [true, false] {
                 let standing = Standing { not_before: 50, blocked };
                 let notice = Notice::of(&revocation, standing, 100, 30);
+                assert_eq!(Notice::read(&notice.text).as_ref(), Some(&notice));
                 let mut heard = false;
                 notice.tell(|said, stands| {
                     assert_eq!((*said, stands), (revocation, standing));

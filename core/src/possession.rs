@@ -42,6 +42,16 @@ impl Confirmation {
         self.key.is_none() && self.certificate.is_none()
     }
 
+    /// The methods of `cnf` by which it is bound, for the record.
+    pub(crate) const fn methods(&self) -> &'static str {
+        match (self.key, self.certificate) {
+            (None, None) => "",
+            (Some(_), None) => "jkt",
+            (None, Some(_)) => "x5t#S256",
+            (Some(_), Some(_)) => "jkt x5t#S256",
+        }
+    }
+
     /// `token_type` of what is bound to it (RFC 9449 section 5; RFC 8705 keeps `Bearer`).
     pub(crate) const fn token_type(&self) -> &'static str {
         if self.key.is_some() { "DPoP" } else { "Bearer" }

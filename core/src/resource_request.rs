@@ -93,7 +93,8 @@ impl Exchange {
                 let memory = self.memory();
                 let rules = self.proof_rules(state, &memory, now, request.method, request.url);
                 let rules = dpop::Rules { token: Some((request.token, key)), ..rules };
-                dpop::verify(proof, &rules)?.spend(&memory, now)?;
+                let proof = dpop::verify(proof, &rules)?;
+                proof.spend(&state.till(&memory, self.latest_ms()), verified.client_id())?;
             }
         }
         Ok(verified)

@@ -150,11 +150,12 @@ impl Revoked {
 
 /// How a revocation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
+#[non_exhaustive]
+pub struct Standing {
     /// What was issued at or before this time (Unix seconds) is void.
-    pub(crate) not_before: i64,
+    pub not_before: i64,
     /// Whether new exchanges are refused. Of a token: always.
-    pub(crate) blocked: bool,
+    pub blocked: bool,
 }
 
 impl Revoked {

@@ -1,5 +1,6 @@
 //! Revocations: made here, told to engines that share the store, and heard from them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -8,7 +9,7 @@ use parking_lot::Mutex;
 use crate::exchange::Exchange;
 use crate::notices::{Board, BoardUnavailable, Notice};
 use crate::reason::{Reason, Refusal};
-use crate::record::Note;
+use crate::record::{Fact, waited};
 use crate::revoked::{Revocation, Revoked};
 use crate::state::State;
 
@@ -20,6 +21,8 @@ pub(crate) struct Listening {
     /// The second of the engine's time in which it listened last.
     at: AtomicI64,
     heard: Mutex<Heard>,
+    /// Held by who revokes or lifts.
+    settling: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -32,7 +35,7 @@ struct Heard {
 
 impl Default for Listening {
     fn default() -> Self {
-        Self { at: AtomicI64::new(i64::MIN), heard: Mutex::default() }
+        Self { at: AtomicI64::new(i64::MIN), heard: Mutex::default(), settling: Mutex::default() }
     }
 }
 
@@ -43,15 +46,10 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// It stands here, but the store could not be reached to tell the others: to be tried again.
+    /// It stands here, but the record or the store could not be reached, so that it may end with this process or be unknown to
+    /// the others: to be tried again.
     pub fn revoke(&self, revocation: &Revocation<'_>) -> Result<(), Refusal> {
-        let now = self.now();
-        self.change(|state| State {
-            revoked: Arc::new(state.revoked.expired_dropped(now).with(revocation, now)),
-            ..state.next()
-        });
-        self.note(&self.load(), &Note::Revocation { of: revocation, lifted: false });
-        self.tell(revocation, now)
+        self.settle(revocation, false)
     }
 
     /// Lets new exchanges through again. Tokens that were revoked stay revoked.
@@ -60,20 +58,37 @@ impl Exchange {
     ///
     /// As for [`revoke`](Self::revoke).
     pub fn lift(&self, revocation: &Revocation<'_>) -> Result<(), Refusal> {
-        self.change(|state| State { revoked: Arc::new(state.revoked.lifted(revocation)), ..state.next() });
-        self.note(&self.load(), &Note::Revocation { of: revocation, lifted: true });
-        self.tell(revocation, self.now())
+        self.settle(revocation, true)
     }
 
-    fn tell(&self, revocation: &Revocation<'_>, now: i64) -> Result<(), Refusal> {
-        let Some(board) = self.replay.board() else {
-            return Ok(());
-        };
-        // Nothing of the state is held while the store is asked: whoever changes it would wait.
-        let standing = self.load().revoked.standing(revocation);
-        let told = standing.map_or(Ok(()), |standing| {
-            board.post(&Notice::of(revocation, standing, now, LONGEST_TOKEN_S), now)
+    /// Changes it here, then in the record, then in the store.
+    fn settle(&self, revocation: &Revocation<'_>, lifted: bool) -> Result<(), Refusal> {
+        let now = self.now();
+        // One after the other, so that the record's last line on it is how it stands.
+        let turn = self.listening.settling.lock();
+        self.change(|state| {
+            let revoked = if lifted {
+                state.revoked.lifted(revocation)
+            } else {
+                state.revoked.expired_dropped(now).with(revocation, now)
+            };
+            State { revoked: Arc::new(revoked), ..state.next() }
         });
+        // Nothing of the state is held while record and store are waited for: whoever changes it would wait.
+        let (record, standing) = {
+            let state = self.load();
+            (Arc::clone(&state.server.record), state.revoked.standing(revocation))
+        };
+        let notice = standing.map(|standing| Notice::of(revocation, standing, now, LONGEST_TOKEN_S));
+        let fact = Fact::Revocation { of: revocation, lifted, notice: notice.as_ref() };
+        let kept = record.keep(self.latest_ms(), &fact);
+        drop(turn);
+        let kept = kept.and_then(|receipt| waited(&*record, receipt));
+        let told = match (self.replay.board(), &notice) {
+            (Some(board), Some(notice)) => board.post(notice, now),
+            _ => Ok(()),
+        };
+        kept.map_err(|_| Reason::RecordUnavailable)?;
         told.map_err(|_| Reason::ReplayUnavailable.into())
     }
 
@@ -90,37 +105,39 @@ impl Exchange {
             return;
         };
         self.listening.at.store(now, Ordering::Relaxed);
-        // A store that forgot is told again, by each that still knows.
+        // A store that forgot is told again, by each that still knows, and so is one that is new to this engine. What it says
+        // itself is newer.
         let since = self.replay.remembers_since();
-        if heard.told_since != since {
-            if self.tell_all(board, now).is_err() {
-                return;
-            }
-            *heard = Heard { change: None, told_since: since };
+        let tells = heard.told_since != since;
+        let Ok(Some((change, notices))) = board.read(heard.change.filter(|_| !tells), now) else {
+            return;
+        };
+        if !notices.is_empty() {
+            self.change(|state| State {
+                revoked: Arc::new(state.revoked.expired_dropped(now).heard(&notices)),
+                ..state.next()
+            });
         }
-        if let Ok(Some((change, notices))) = board.read(heard.change, now) {
-            heard.change = Some(change);
-            if !notices.is_empty() {
-                self.change(|state| State {
-                    revoked: Arc::new(state.revoked.expired_dropped(now).heard(&notices)),
-                    ..state.next()
-                });
-            }
+        if !tells || self.tell_all(board, &notices, now).is_ok() {
+            *heard = Heard { change: Some(change), told_since: since };
         }
     }
 
-    fn tell_all(&self, board: &dyn Board, now: i64) -> Result<(), BoardUnavailable> {
+    /// Tells the store of everything that stands here but what it `said`.
+    fn tell_all(&self, board: &dyn Board, said: &[Notice], now: i64) -> Result<(), BoardUnavailable> {
+        let said: HashSet<_> = said.iter().map(|notice| notice.key).collect();
         let mut notices = Vec::new();
         self.load().revoked.each(|revocation, standing| {
             notices.push(Notice::of(revocation, standing, now, LONGEST_TOKEN_S));
         });
-        notices.iter().try_for_each(|notice| board.post(notice, now))
+        let mut untold = notices.iter().filter(|notice| !said.contains(&notice.key));
+        untold.try_for_each(|notice| board.post(notice, now))
     }
 }
 
 impl Revoked {
     /// These, and what `notices` say.
-    fn heard(mut self, notices: &[Notice]) -> Self {
+    pub(crate) fn heard(mut self, notices: &[Notice]) -> Self {
         for notice in notices {
             notice.tell(|revocation, standing| self.set(revocation, standing));
         }

@@ -18,7 +18,9 @@ use crate::own_keys::OwnKeys;
 use crate::policy::Policy;
 use crate::reason::{OAuthError, Reason, Refusal};
 use crate::record::{NoRecord, Record};
+use crate::replay::ReplayStore;
 use crate::revoked::Revoked;
+use crate::spend::Till;
 
 /// One generation of everything.
 #[derive(Clone)]
@@ -42,6 +44,8 @@ pub(crate) struct Server {
     pub(crate) keeps_record: bool,
     /// What the configuration is called in warnings.
     pub(crate) file: String,
+    /// The SHA-256 of its text, in hexadecimal.
+    pub(crate) digest: String,
     pub(crate) issuer: String,
     pub(crate) endpoints: Endpoints,
     pub(crate) tenants: Vec<String>,
@@ -94,6 +98,7 @@ impl State {
                 keeps_record: record.is_some(),
                 record: record.unwrap_or_else(|| Arc::new(NoRecord)),
                 file: config.file,
+                digest: config.digest,
                 issuer: config.issuer,
                 endpoints: config.endpoints,
                 tenants: config.tenants,
@@ -126,6 +131,11 @@ impl State {
             began: self.server.refuses_older.then_some(began),
             now,
         }
+    }
+
+    /// Where what proves a client or a key is spent.
+    pub(crate) fn till<'t>(&'t self, store: &'t dyn ReplayStore, at_ms: i64) -> Till<'t> {
+        Till { store, record: &*self.server.record, at_ms }
     }
 
     /// Where access is written down.

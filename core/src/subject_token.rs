@@ -98,6 +98,7 @@ impl<'a> Presented<'a> {
         let all = self.payload.object();
         let claims = Claims::find(all);
         event.kid = self.kid;
+        event.alg = self.alg.name();
         let issuer = claims.issuer().map_err(malformed)?;
         event.issuer = issuer;
         let trusted = rules.keyring.trusted(issuer).filter(|trusted| trusted.idp.enabled);
@@ -109,7 +110,7 @@ impl<'a> Presented<'a> {
         if !is_for(rules.client_id, &claims, all) {
             return Err(Reason::SubjectTokenAudience);
         }
-        rules.check_time(&claims, idp)?;
+        rules.check_time(&claims, idp, event)?;
         let subject = claims.subject().map_err(malformed)?;
         event.subject = subject;
         let tenant = idp.tenants.first().map(String::as_str);
@@ -140,10 +141,11 @@ fn is_for(client_id: &str, claims: &Claims<'_, '_>, all: Object<'_, '_>) -> bool
 
 impl Rules<'_> {
     /// The times (OIDC Core section 3.1.3.7, rules 9 and 10), with our leeway.
-    fn check_time(&self, claims: &Claims<'_, '_>, idp: &Idp) -> Result<(), Reason> {
+    fn check_time(&self, claims: &Claims<'_, '_>, idp: &Idp, event: &mut Event<'_>) -> Result<(), Reason> {
         let malformed = |_| Reason::SubjectTokenMalformed;
         let expires = claims.expires().map_err(malformed)?;
         let issued = claims.issued().map_err(malformed)?;
+        (event.issued_at, event.expires_at) = (Some(issued.floor()), Some(expires.floor()));
         let not_before = claims.not_before().map_err(malformed)?;
         let latest = self.now.saturating_add(self.limits.leeway_s);
         let earliest = self.now.saturating_sub(self.limits.leeway_s);

@@ -1,7 +1,7 @@
 //! Time: the clock, and JSON's NumericDate (RFC 7519 section 2). The only file that asks the system what time it is.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::json::Value;
 
@@ -12,6 +12,12 @@ use crate::json::Value;
 pub trait Clock: Send + Sync {
     /// The time now, in whole seconds.
     fn now(&self) -> i64;
+
+    /// The same in milliseconds: what the engine asks. They show in the record, nothing is decided by them; a clock that
+    /// has none stands still for a second.
+    fn now_ms(&self) -> i64 {
+        self.now().saturating_mul(1000)
+    }
 }
 
 impl<F: Fn() -> i64 + Send + Sync> Clock for F {
@@ -30,9 +36,36 @@ impl Clock for SystemClock {
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
     }
+
+    fn now_ms(&self) -> i64 {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
 }
 
-/// The latest time that was seen.
+/// When a call began: by the engine's clock, and for measuring how long it takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Moment {
+    /// Milliseconds since 1970.
+    pub(crate) at_ms: i64,
+    /// By a clock that nobody sets.
+    pub(crate) began: Instant,
+}
+
+impl Moment {
+    /// Now, which the engine's clock shows as `at_ms`.
+    pub(crate) fn now(at_ms: i64) -> Self {
+        Self { at_ms, began: Instant::now() }
+    }
+
+    /// Seconds since 1970.
+    pub(crate) const fn at(self) -> i64 {
+        self.at_ms.div_euclid(1000)
+    }
+}
+
+/// The latest time that was seen, in milliseconds since 1970.
 pub(crate) struct Monotone(AtomicI64);
 
 impl Monotone {
@@ -47,7 +80,7 @@ impl Monotone {
 
     /// The larger of `now` and every time seen before.
     pub(crate) fn at_least(&self, now: i64) -> i64 {
-        // Most calls fall into a second that was seen already; they only read.
+        // Of busy threads, most calls fall into a millisecond that was seen already; they only read.
         let seen = self.0.load(Ordering::Relaxed);
         if seen >= now {
             return seen;

@@ -114,7 +114,7 @@ impl<'c> Source<'c> {
             (Some(folder), _) => {
                 idjag_log::open(config, folder, now).map_err(|error| Failure::Load(error.to_string()))
             }
-            (None, Some(Audit::Record { .. })) => Err(Failure::Load(format!(
+            (None, Audit::Record { .. }) => Err(Failure::Load(format!(
                 "{}: `audit`: no folder was given to keep the record in",
                 self.name
             ))),

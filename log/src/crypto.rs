@@ -1,5 +1,5 @@
-//! The only file of this crate that names the crypto library: SHA-256 (FIPS 180-4), HMAC-SHA256 (RFC 2104) and Ed25519
-//! (RFC 8032).
+//! The only file of this crate that names the crypto library: SHA-256 (FIPS 180-4), HMAC-SHA256 (RFC 2104), Ed25519
+//! (RFC 8032) and AES-256-GCM (NIST SP 800-38D).
 
 #[cfg(feature = "aws-lc-rs")]
 use aws_lc_rs as provider;
@@ -9,6 +9,7 @@ use ring as provider;
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
 compile_error!("idjag-log needs a crypto provider: turn on the feature `aws-lc-rs` (default) or `ring`");
 
+use provider::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use provider::rand::{SecureRandom, SystemRandom};
 use provider::signature::{self, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use provider::{digest, hmac};
@@ -53,6 +54,37 @@ impl MacKey {
             context.update(part);
         }
         context.sign().as_ref().first_chunk().copied().unwrap_or_default()
+    }
+}
+
+/// A key that hides a text from whoever has not the folder's key.
+pub(crate) struct Sealer(LessSafeKey);
+
+impl Sealer {
+    /// None where the provider refuses the key, which it does not.
+    pub(crate) fn new(secret: &Hash) -> Option<Self> {
+        UnboundKey::new(&AES_256_GCM, secret).ok().map(|key| Self(LessSafeKey::new(key)))
+    }
+
+    /// A nonce that is drawn, and the text with its tag. None where the operating system has no randomness.
+    pub(crate) fn seal(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let mut nonce = [0; NONCE_LEN];
+        SystemRandom::new().fill(&mut nonce).ok()?;
+        let mut sealed = text.to_vec();
+        self.0
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut sealed)
+            .ok()?;
+        Some([&nonce[..], &sealed].concat())
+    }
+
+    /// The text, if this key sealed it.
+    pub(crate) fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, sealed) = sealed.split_first_chunk()?;
+        let mut text = sealed.to_vec();
+        let opened =
+            self.0.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::empty(), &mut text).ok()?.len();
+        text.truncate(opened);
+        Some(text)
     }
 }
 
@@ -106,6 +138,24 @@ mod tests {
         assert_eq!(sha256(&[&message[..2000], &[], &message[2000..]]), whole);
         assert_ne!(sha256(&[&message[1..]]), whole);
         assert_eq!(sha256(&[b"a", b"bc"])[..4], [0xba, 0x78, 0x16, 0xbf], "FIPS 180-4, `abc`");
+    }
+
+    #[test]
+    fn what_is_sealed_is_opened_by_its_key_and_whole() {
+        let (ours, theirs) = (Sealer::new(&[7; 32]).unwrap(), Sealer::new(&[8; 32]).unwrap());
+        for text in [&b""[..], b"ada", &[0; 5000]] {
+            let sealed = ours.seal(text).unwrap();
+            assert_eq!(ours.open(&sealed).as_deref(), Some(text));
+            assert_ne!(ours.seal(text), Some(sealed.clone()), "drawn anew");
+            assert_eq!(theirs.open(&sealed), None);
+            for at in [0, sealed.len() - 1] {
+                let mut changed = sealed.clone();
+                changed[at] ^= 1;
+                assert_eq!(ours.open(&changed), None);
+            }
+            assert_eq!(ours.open(&sealed[1..]), None);
+        }
+        assert_eq!(ours.open(b""), None);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::crypto::Sealer;
 use crate::error::Error;
 use crate::note::{Signer, Verifier};
 
@@ -72,6 +73,11 @@ impl Folder {
         &self.signer
     }
 
+    /// What hides names in its lines.
+    pub(crate) fn sealer(&self) -> Option<Sealer> {
+        Sealer::new(&self.signer.derive("sealing"))
+    }
+
     /// Takes the first log that no other process holds, making it where there is none.
     pub(crate) fn hold_a_log(&self) -> Result<Held, Error> {
         for number in 0..MOST_LOGS {
@@ -116,6 +122,19 @@ pub(crate) fn logs(path: &Path) -> Result<Vec<u32>, Error> {
     }
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// What opens names that are hidden in the lines of a folder; none where it has no key.
+pub(crate) fn sealer(path: &Path) -> Result<Option<Sealer>, Error> {
+    let file = path.join("key");
+    match fs::read_to_string(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io(&file, error)),
+        Ok(text) => {
+            let text = zeroize::Zeroizing::new(text);
+            Ok(Signer::parse(&text).and_then(|signer| Sealer::new(&signer.derive("sealing"))))
+        }
+    }
 }
 
 /// The key that the folder itself says its checkpoints are signed with.

@@ -4,11 +4,11 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use idjag::{Audit, Builder, Config, Durability};
+use idjag::{Audit, Builder, Config, Durability, RecordUnavailable};
 
 use crate::error::Error;
 use crate::log::{Log, Options};
-use crate::read::{Remembered, remembered};
+use crate::rebuild::{Remembered, remembered};
 
 /// A record that was opened, with what every log in its folder knows of before.
 pub struct Kept {
@@ -17,7 +17,7 @@ pub struct Kept {
     since: Option<i64>,
 }
 
-/// Opens the record that `config` asks for, in its folder, which is relative to `folder`; none without `[audit]`, and with
+/// Opens the record that `config` asks for, in its folder, which is relative to `folder`; none with
 /// `audit = "off"`. `now`, in seconds since 1970, is that of the engine's clock.
 ///
 /// Costs the reading of the last hours of the record. Starts a thread.
@@ -26,25 +26,29 @@ pub struct Kept {
 ///
 /// As [`Log::open`]: then nothing should be served.
 pub fn open(config: &Config, folder: &Path, now: i64) -> Result<Option<Kept>, Error> {
-    let Some(Audit::Record { path, durability, subject, .. }) = config.audit() else {
+    let Audit::Record { path, durability, subject, keep_days, .. } = config.audit() else {
         return Ok(None);
     };
-    let options = Options { durability: *durability, subject: *subject, ..Options::of(config.issuer()) };
+    let (durability, subject, keep_days) = (*durability, *subject, *keep_days);
+    let options = Options { durability, subject, keep_days, ..Options::of(config.issuer()) };
     let path = folder.join(path);
     let log = Arc::new(Log::open(&path, &options)?);
     let remembered = remembered(&path, now)?;
-    let since = remembered.since.filter(|_| *durability == Durability::Sync);
+    log.stand(remembered.stands.clone(), now)
+        .map_err(|RecordUnavailable| Error::unusable(&path, "cannot be written"))?;
+    let since = remembered.since.filter(|_| durability == Durability::Sync);
     Ok(Some(Kept { log, remembered, since }))
 }
 
 impl Kept {
-    /// The engine's builder with this record, and with the ID-JAGs that were spent before.
+    /// The engine's builder with this record, and with what was spent and revoked before.
     ///
     /// With durability `sync`, what the record does not have was not spent, so that a restart refuses no ID-JAG for its age.
     /// Weaker records may have lost the last of them: there `replay.cold_start` holds.
     #[must_use]
     pub fn give(self, builder: Builder) -> Builder {
-        builder.record(self.log).spent(self.remembered.claims, self.since)
+        let revoked = self.remembered.revocations();
+        builder.record(self.log).spent(self.remembered.claims, self.since).revoked(revoked)
     }
 
     /// The log that this process writes.

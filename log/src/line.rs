@@ -5,9 +5,10 @@
 //! is escaped (controls, line separators, marks that turn the direction of text), and what is long is cut: a line stays
 //! below the 65,536 bytes of a tile's entry (C2SP tlog-tiles). Which members were cut stands at the end.
 
-use idjag::{Event, OAuthError, Refusal, SubjectForm};
+use idjag::{Claim, Event, OAuthError, Purpose, Refusal, SubjectForm};
 
 use crate::crypto::MacKey;
+use crate::timestamp::timestamp;
 
 /// Bytes of a text that are kept.
 const LONGEST: usize = 512;
@@ -51,11 +52,12 @@ struct Cut {
 }
 
 impl<'b> Line<'b> {
-    /// Begins a line in `out`, whose content is dropped. `at` is in seconds since 1970; `code` is stable once released.
-    pub(crate) fn new(out: &'b mut Vec<u8>, at: i64, code: &'static str, event: &'static str) -> Self {
+    /// Begins a line in `out`, whose content is dropped. `at_ms` is in milliseconds since 1970; `code` is stable once
+    /// released.
+    pub(crate) fn new(out: &'b mut Vec<u8>, at_ms: i64, code: &'static str, event: &'static str) -> Self {
         out.clear();
         out.extend_from_slice(b",\"timestamp\":\"");
-        timestamp(at, out);
+        timestamp(at_ms, out);
         out.push(b'"');
         let mut line = Self { out, cut: Cut::default() };
         line.text("code", code);
@@ -92,7 +94,8 @@ impl<'b> Line<'b> {
         self.text_up_to(name, text, LONGEST);
     }
 
-    fn text_up_to(&mut self, name: &'static str, text: &str, longest: usize) {
+    /// The same, of which so many bytes are kept.
+    pub(crate) fn text_up_to(&mut self, name: &'static str, text: &str, longest: usize) {
         if !text.is_empty() {
             self.name(name);
             self.string(name, text, longest);
@@ -196,7 +199,7 @@ pub(crate) fn exchange(out: &mut Vec<u8>, event: &Event<'_>, subjects: &Subjects
         Some(OAuthError::TemporarilyUnavailable) => ("IJ100W", "error"),
         Some(_) => ("IJ100E", "deny"),
     };
-    let mut line = Line::new(out, event.at, code, "exchange");
+    let mut line = Line::new(out, event.at_ms, code, "exchange");
     line.text("decision", decision);
     if let Some(refusal) = refused {
         line.text("reason", refusal.slug());
@@ -206,10 +209,12 @@ pub(crate) fn exchange(out: &mut Vec<u8>, event: &Event<'_>, subjects: &Subjects
     line.text("iss", event.issuer);
     line.text("tenant", event.tenant.unwrap_or_default());
     line.subject(subjects, event.issuer, event.tenant, event.subject);
+    line.text("act_sub", event.actor.unwrap_or_default());
     line.text("client_id", event.client_id);
     line.text("connector", event.connector);
     line.text("audience", event.audience);
     line.text("resource", event.resource);
+    line.text_up_to("scope_asserted", event.scope_asserted.unwrap_or_default(), LONGEST_SCOPE);
     line.text_up_to("scope_requested", event.scope_requested.unwrap_or_default(), LONGEST_SCOPE);
     line.text_up_to("scope_granted", event.scope_granted, LONGEST_SCOPE);
     line.names("groups_matched", event.groups_matched.iter().copied().take(16));
@@ -222,12 +227,41 @@ pub(crate) fn exchange(out: &mut Vec<u8>, event: &Event<'_>, subjects: &Subjects
     if refused.is_none() && event.spent_until != 0 {
         line.number("spent_until", event.spent_until);
     }
+    for (name, at) in [("assertion_iat", event.issued_at), ("assertion_exp", event.expires_at)] {
+        if let Some(at) = at {
+            line.number(name, at);
+        }
+    }
+    line.text("alg", event.alg);
     line.text("kid", event.kid.unwrap_or_default());
+    line.text("bound_to", event.bound_to);
     line.flag("reused", event.reused);
     line.text("token_jti", event.token_jti);
     if event.token_expires_at != 0 {
         line.number("token_exp", event.token_expires_at);
     }
+    line.text("peer", event.peer.unwrap_or_default());
+    if let Some(began) = event.began {
+        line.number("latency_us", i64::try_from(began.elapsed().as_micros()).unwrap_or(i64::MAX));
+    }
+    line.end();
+}
+
+/// A `jti` that was spent and is no ID-JAG's.
+pub(crate) fn spent(out: &mut Vec<u8>, at_ms: i64, purpose: Purpose, claim: &Claim, client_id: &str) {
+    let mut line = Line::new(out, at_ms, "IJ120I", "spent");
+    line.text(
+        "purpose",
+        match purpose {
+            Purpose::Assertion => "assertion",
+            Purpose::ClientAssertion => "client_assertion",
+            Purpose::Dpop => "dpop",
+            _ => "other",
+        },
+    );
+    line.text("client_id", client_id);
+    line.octets("jti_hash", claim.key.as_bytes());
+    line.number("spent_until", claim.expires_at);
     line.end();
 }
 
@@ -259,39 +293,6 @@ fn escape(text: &str, out: &mut Vec<u8>) {
             out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         }
     }
-}
-
-/// Seconds since 1970 as `2026-11-25T22:13:56Z` (RFC 3339), within the years that have four digits.
-pub(crate) fn timestamp(at: i64, out: &mut Vec<u8>) {
-    const FIRST: i64 = -62_167_219_200;
-    const LAST: i64 = 253_402_300_799;
-    let at = at.clamp(FIRST, LAST);
-    let (year, month, day) = date(at.div_euclid(86_400));
-    let second = at.rem_euclid(86_400);
-    let mut two = |number: i64, after: &[u8]| {
-        let digit = |value: i64| b'0' + u8::try_from(value.rem_euclid(10)).unwrap_or(0);
-        out.extend_from_slice(&[digit(number / 10), digit(number)]);
-        out.extend_from_slice(after);
-    };
-    two(year / 100, b"");
-    two(year % 100, b"-");
-    two(month, b"-");
-    two(day, b"T");
-    two(second / 3600, b":");
-    two(second / 60 % 60, b":");
-    two(second % 60, b"Z");
-}
-
-/// Year, month and day of a number of days since 1970.
-fn date(days: i64) -> (i64, i64, i64) {
-    // Days are counted from 0000-03-01, so that a leap day ends a year, in eras of 400 years.
-    let day = days + 719_468;
-    let (era, of_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, of_year - (153 * from_march + 2) / 5 + 1)
 }
 
 #[cfg(test)]
@@ -337,13 +338,13 @@ mod tests {
     #[test]
     fn a_line_says_how_it_was_decided() {
         let mut event = Event::default();
-        event.at = 1_795_644_836;
+        event.at_ms = 1_795_644_836_005;
         event.rule = Some(("policy.toml", 12));
         event.jti_hash = [0xab; 16];
         let (text, value) = written(&event, &Subjects::Plain);
         assert!(
             text.starts_with(
-                r#"{"seq":7,"timestamp":"2026-11-25T22:13:56Z","code":"IJ100I","event":"exchange","decision":"allow","#
+                r#"{"seq":7,"timestamp":"2026-11-25T22:13:56.005Z","code":"IJ100I","event":"exchange","decision":"allow","#
             ),
             "{text}"
         );
@@ -401,22 +402,5 @@ mod tests {
         event = Event::default();
         event.subject = "ada";
         assert_eq!(written(&event, &Subjects::Plain).1.get("cut"), None);
-    }
-
-    #[test]
-    fn times_are_those_of_the_calendar() {
-        for (at, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (951_868_800, "2000-03-01T00:00:00Z"),
-            (-1, "1969-12-31T23:59:59Z"),
-            (i64::MIN, "0000-01-01T00:00:00Z"),
-            (i64::MAX, "9999-12-31T23:59:59Z"),
-        ] {
-            let mut out = Vec::new();
-            timestamp(at, &mut out);
-            assert_eq!(String::from_utf8(out).unwrap(), text);
-        }
     }
 }

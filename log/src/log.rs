@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use idjag::{Durability, Event, Note, Receipt, Record, RecordUnavailable, SubjectForm};
+use idjag::{Durability, Event, Fact, Note, Receipt, Record, RecordUnavailable, SubjectForm};
 
 use crate::error::Error;
 use crate::folder::{Folder, Held, own_verifier};
@@ -15,7 +15,9 @@ use crate::line::{self, Subjects};
 use crate::note_line;
 use crate::queue::Queue;
 use crate::recover::{Recovered, recover};
+use crate::retain::Retention;
 use crate::sampler::Sampler;
+use crate::standing::{Standing, Table};
 use crate::writer::{Lines, Times, Writer};
 
 /// How a record is kept.
@@ -30,6 +32,9 @@ pub struct Options {
     pub subject: SubjectForm,
     /// A segment that is larger, in bytes, is followed by the next.
     pub max_segment_bytes: u64,
+    /// Segments that are older than so many days are removed; `None`: everything is kept. Only what [`open`](crate::open)
+    /// opened removes any.
+    pub keep_days: Option<u32>,
 }
 
 impl Options {
@@ -44,6 +49,7 @@ impl Options {
             durability: Durability::Sync,
             subject: SubjectForm::Plain,
             max_segment_bytes: 256 << 20,
+            keep_days: None,
         }
     }
 }
@@ -59,7 +65,8 @@ pub struct Log {
     queue: Arc<Queue>,
     sampler: Arc<Sampler>,
     durability: Durability,
-    subjects: Subjects,
+    subjects: Arc<Subjects>,
+    standing: Arc<Standing>,
     opened: Opened,
     writer: Option<JoinHandle<()>>,
     held: Held,
@@ -76,6 +83,9 @@ pub struct Opened {
     /// Bytes of half a line that were set aside.
     pub set_aside_bytes: u64,
 }
+
+/// What lines look like. Members may be added to them without another number.
+const FORMAT: i64 = 1;
 
 thread_local! {
     static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -102,9 +112,13 @@ impl Log {
             Opened { lines: edge.size(), carried_over: edge.size() - signed, set_aside_bytes: set_aside };
         let queue = Arc::new(Queue::new(edge.size()));
         let sampler = Arc::new(Sampler::new());
+        let subjects = Arc::new(Subjects::new(options.subject, &*folder.signer().derive("subject")));
+        let standing = Arc::new(Standing::new(Arc::clone(&subjects), folder.sealer()));
         let writer = Writer {
             queue: Arc::clone(&queue),
             sampler: Arc::clone(&sampler),
+            standing: Arc::clone(&standing),
+            retention: Retention::new(options.keep_days),
             dir: held.dir.clone(),
             signer,
             durability: options.durability,
@@ -121,7 +135,8 @@ impl Log {
             queue,
             sampler,
             durability: options.durability,
-            subjects: Subjects::new(options.subject, &*folder.signer().derive("subject")),
+            subjects,
+            standing,
             opened,
             writer: Some(writer),
             held,
@@ -135,6 +150,8 @@ impl Log {
         let Opened { lines, carried_over, set_aside_bytes } = self.opened;
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let mut receipt = self.queue.say("IJ900I", "log_opened", |line| {
+            line.number("format", FORMAT);
+            line.text("version", env!("CARGO_PKG_VERSION"));
             line.number("lines", number(lines));
             line.number("process", i64::from(std::process::id()));
         })?;
@@ -145,6 +162,21 @@ impl Log {
             })?;
         }
         self.queue.wait(receipt)
+    }
+
+    /// Queues what `write` writes.
+    fn line(&self, write: impl FnOnce(&mut Vec<u8>)) -> Result<Receipt, RecordUnavailable> {
+        LINE.with(|buffer| {
+            // Nothing below calls back, so it is never lent already.
+            let mut buffer = buffer.try_borrow_mut().map_err(|_| RecordUnavailable)?;
+            write(&mut buffer);
+            self.queue.push(&buffer)
+        })
+    }
+
+    /// Takes what stood when the log was opened, and says it: on disk when this returns.
+    pub(crate) fn stand(&self, stood: Table, now: i64) -> Result<(), RecordUnavailable> {
+        self.queue.wait(self.standing.begin(stood, now, &self.queue)?)
     }
 
     /// What was found when it was opened.
@@ -188,21 +220,28 @@ impl Record for Log {
         {
             return if self.queue.is_open() { Ok(Receipt(0)) } else { Err(RecordUnavailable) };
         }
-        LINE.with(|buffer| {
-            // Nothing below calls back, so it is never lent already.
-            let mut buffer = buffer.try_borrow_mut().map_err(|_| RecordUnavailable)?;
-            line::exchange(&mut buffer, event, &self.subjects);
-            self.queue.push(&buffer)
-        })
+        self.line(|buffer| line::exchange(buffer, event, &self.subjects))
     }
 
-    fn note(&self, at: i64, note: &Note<'_>) {
+    fn keep(&self, at_ms: i64, fact: &Fact<'_>) -> Result<Receipt, RecordUnavailable> {
+        match fact {
+            Fact::Spent { purpose, claim, client_id } => {
+                self.line(|buffer| line::spent(buffer, at_ms, *purpose, claim, client_id))
+            }
+            Fact::Revocation { of, lifted, notice } => {
+                self.standing.change(at_ms, of, *lifted, *notice, &self.queue)
+            }
+            _ => Err(RecordUnavailable),
+        }
+    }
+
+    fn note(&self, at_ms: i64, note: &Note<'_>) {
         if let Note::VerifyRefused { reason, .. } = note
             && !self.sampler.admits(*reason, Instant::now())
         {
             return;
         }
-        note_line::lines(note, at, &self.subjects, |rest| self.queue.push_own(rest));
+        note_line::lines(note, at_ms, |rest| self.queue.push_own(rest));
     }
 
     fn wait(&self, receipt: Receipt) -> Result<(), RecordUnavailable> {

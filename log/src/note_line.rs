@@ -6,42 +6,52 @@ use crate::line::{Line, Subjects};
 
 /// Writes the lines of `note` one after the other: `begin` begins a line with a code and the name of the event, and `done`
 /// takes each.
-pub(crate) fn lines(note: &Note<'_>, at: i64, subjects: &Subjects, mut done: impl FnMut(&[u8])) {
+pub(crate) fn lines(note: &Note<'_>, at_ms: i64, mut done: impl FnMut(&[u8])) {
     let mut out = Vec::new();
     let mut write = |code, event, members: &dyn Fn(&mut Line<'_>)| {
-        let mut line = Line::new(&mut out, at, code, event);
+        let mut line = Line::new(&mut out, at_ms, code, event);
         members(&mut line);
         line.end();
         done(&out);
     };
+    let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     match note {
+        Note::Config { file, before, digest, kid, idps, clients } => {
+            write("IJ330I", "config_loaded", &|line| {
+                line.text("file", file);
+                line.text("config_before", before.unwrap_or_default());
+                line.text("config", digest);
+                line.text("signs_with", kid);
+                line.number("idps", number(*idps));
+                line.number("clients", number(*clients));
+            });
+        }
         Note::Policy { file, before, digest, changes } => {
             write("IJ310I", "policy_loaded", &|line| {
                 line.text("file", file);
                 line.text("policy_before", before.unwrap_or_default());
                 line.text("policy", digest);
-                line.number("connectors_changed", i64::try_from(changes.len()).unwrap_or(i64::MAX));
+                line.number("connectors_changed", number(changes.len()));
             });
             // A line each: a policy may have a thousand of them.
             for change in *changes {
                 write("IJ311I", "connector_changed", &|line| connector(line, change, digest));
             }
         }
-        Note::Directory { before, people } => write("IJ320I", "directory_loaded", &|line| {
-            let number = |people: usize| i64::try_from(people).unwrap_or(i64::MAX);
-            if let Some(before) = before {
-                line.number("people_before", number(*before));
-            }
-            line.number("people", number(*people));
-        }),
+        Note::Directory { before, people, digest_before, digest } => {
+            write("IJ320I", "directory_loaded", &|line| {
+                line.text("directory_before", digest_before.unwrap_or_default());
+                line.text("directory", digest);
+                if let Some(before) = before {
+                    line.number("people_before", number(*before));
+                }
+                line.number("people", number(*people));
+            });
+        }
         Note::Keys { issuer, usable } => write("IJ300I", "keys_changed", &|line| {
             line.text("iss", issuer);
-            line.number("usable", i64::try_from(*usable).unwrap_or(i64::MAX));
+            line.number("usable", number(*usable));
         }),
-        Note::Revocation { of, lifted } => {
-            let (code, event) = if *lifted { ("IJ201I", "lifted") } else { ("IJ200I", "revoked") };
-            write(code, event, &|line| revocation(line, of, subjects));
-        }
         Note::VerifyRefused { reason, resource } => write("IJ110E", "verify", &|line| {
             line.text("decision", "deny");
             line.text("reason", reason.slug());
@@ -66,7 +76,8 @@ fn connector(line: &mut Line<'_>, change: &ConnectorChange, digest: &str) {
     }
 }
 
-fn revocation(line: &mut Line<'_>, of: &Revocation<'_>, subjects: &Subjects) {
+/// What was revoked, in words.
+pub(crate) fn revocation(line: &mut Line<'_>, of: &Revocation<'_>, subjects: &Subjects) {
     match of {
         Revocation::Token { jti, expires_at } => {
             line.text("token_jti", jti);

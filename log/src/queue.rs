@@ -93,7 +93,7 @@ impl Queue {
         members: impl FnOnce(&mut Line<'_>),
     ) -> Result<Receipt, RecordUnavailable> {
         let mut rest = Vec::new();
-        let mut line = Line::new(&mut rest, SystemClock.now(), code, event);
+        let mut line = Line::new(&mut rest, SystemClock.now_ms(), code, event);
         members(&mut line);
         line.end();
         self.push_if(&rest, |_| true)

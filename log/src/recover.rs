@@ -40,8 +40,8 @@ struct Tail {
 /// Opens the log in `dir`.
 pub(crate) fn recover(dir: &Path, verifier: &Verifier) -> Result<Recovered, Error> {
     let io = |error: io::Error| Error::io(dir, error);
-    let (notes, note_bytes) = checkpoints::read(dir, verifier)?;
-    let last = match notes.last() {
+    let (note, note_bytes) = checkpoints::last(dir, verifier)?;
+    let last = match &note {
         Some(kept) => Some(kept.checkpoint.as_ref().ok_or_else(|| unsigned(dir))?),
         None => None,
     };
@@ -67,7 +67,11 @@ pub(crate) fn recover(dir: &Path, verifier: &Verifier) -> Result<Recovered, Erro
         }
     }
     if let Some((first, bytes)) = end.filter(|(first, _)| *first < signed) {
-        let cut = || OpenOptions::new().write(true).open(lines_path(dir, first))?.set_len(bytes);
+        // A file that is not too long keeps the time of its last line.
+        let cut = || {
+            let file = OpenOptions::new().write(true).open(lines_path(dir, first))?;
+            if file.metadata()?.len() > bytes { file.set_len(bytes) } else { Ok(()) }
+        };
         cut().map_err(io)?;
     }
     sync_folder(dir).map_err(io)?;

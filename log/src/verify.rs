@@ -10,6 +10,7 @@ use crate::crypto::Hash;
 use crate::error::Error;
 use crate::folder::logs;
 use crate::note::{Checkpoint, Verifier};
+use crate::retain::REMOVED;
 use crate::segment::{Scanned, lines_path, read_tree, scan, segments, tree_path};
 use crate::tree::{Frontier, leaf};
 
@@ -84,6 +85,8 @@ struct Check<'d> {
     edge: Frontier,
     /// The first line since the last checkpoint whose hash is not the one beside it.
     suspect: Option<u64>,
+    /// The last line that says what was removed, and the first that stayed. Looked for where lines are missing.
+    removed: Option<(u64, u64)>,
 }
 
 impl<'d> Check<'d> {
@@ -105,6 +108,7 @@ impl<'d> Check<'d> {
             compared: 0,
             edge: Frontier::default(),
             suspect: None,
+            removed: None,
         };
         for (at, kept) in notes.into_iter().enumerate() {
             let grows = |next: &Checkpoint| {
@@ -138,9 +142,11 @@ impl<'d> Check<'d> {
         for (at, first) in firsts.iter().enumerate() {
             let bound = firsts.get(at + 1).copied();
             if !self.segment(*first, bound, at == 0)? {
+                self.say_what_was_removed();
                 return Ok(self.checked);
             }
         }
+        self.say_what_was_removed();
         if firsts.is_empty() && self.checked.covered > 0 {
             self.damage("", Some(0), format!("and all up to {} are gone", self.checked.covered - 1));
         }
@@ -188,14 +194,13 @@ impl<'d> Check<'d> {
         }
         let root = self.edge.root();
         self.compared = self.checkpoints.iter().take_while(|checkpoint| checkpoint.size <= first).count();
-        let tied = self.checkpoints.get(..self.compared).unwrap_or_default().iter();
-        if tied
-            .rev()
-            .take_while(|checkpoint| checkpoint.size == first)
-            .any(|checkpoint| checkpoint.root == root)
-        {
-            self.note(&file_name(first), "older segments were removed; a checkpoint covers them".to_owned());
-        } else {
+        let before = self.checkpoints.get(..self.compared).unwrap_or_default().iter();
+        let tied = before.rev().take_while(|checkpoint| checkpoint.size == first);
+        let mut roots = tied.map(|checkpoint| checkpoint.root == root);
+        // Without one of this very tree, the next one is of it and the lines behind it.
+        let is_known =
+            roots.next().unwrap_or(self.compared < self.checkpoints.len()) && roots.all(|same| same);
+        if !is_known {
             self.damage(
                 &tree_name(first),
                 None,
@@ -204,9 +209,31 @@ impl<'d> Check<'d> {
         }
     }
 
+    /// What is missing before the first line that is there.
+    fn say_what_was_removed(&mut self) {
+        let Some(last) = self.checked.first.checked_sub(1) else { return };
+        let file = file_name(self.checked.first);
+        match self.removed {
+            Some((line, next)) if next >= self.checked.first => {
+                self.note(
+                    &file,
+                    format!("lines 0 to {last} were removed, as line {line} says; checkpoints cover them"),
+                );
+            }
+            _ => self.damage(
+                &file,
+                None,
+                format!("lines 0 to {last} are gone, and no line says that they were removed"),
+            ),
+        }
+    }
+
     /// Takes one line. What is wrong with it or one before it.
     fn line(&mut self, number: u64, line: &[u8], known: Option<&Hash>) -> Option<(Option<u64>, String)> {
         let hash = leaf(line);
+        if self.checked.first > 0 {
+            self.removed = removed(line).map(|next| (number, next)).or(self.removed);
+        }
         if known.is_some_and(|known| *known != hash) {
             self.suspect = self.suspect.or(Some(number));
         }
@@ -300,6 +327,20 @@ impl<'d> Check<'d> {
         let file = self.name_in_folder(file);
         self.checked.findings.push(Finding { file, line: None, what, is_damage: false });
     }
+}
+
+/// The first line that stayed, where `line` says that those before it were removed.
+fn removed(line: &[u8]) -> Option<u64> {
+    #[derive(serde::Deserialize)]
+    struct Removed<'l> {
+        code: &'l str,
+        next: u64,
+    }
+    memchr::memmem::find(line.get(..128).unwrap_or(line), REMOVED.as_bytes())?;
+    serde_json::from_slice(line)
+        .ok()
+        .filter(|Removed { code, .. }| *code == REMOVED)
+        .map(|line: Removed<'_>| line.next)
 }
 
 fn file_name(first: u64) -> String {

@@ -14,8 +14,10 @@ use crate::checkpoints::Checkpoints;
 use crate::crypto::Hash;
 use crate::note::{Checkpoint, Signer};
 use crate::queue::{Queue, Taken};
+use crate::retain::Retention;
 use crate::sampler::Sampler;
 use crate::segment::Segment;
+use crate::standing::Standing;
 use crate::tree::{Frontier, leaf};
 
 /// New lines are under a checkpoint after this long, or after so many.
@@ -33,6 +35,8 @@ const UNSAFE_BYTES: usize = 8 << 20;
 pub(crate) struct Writer {
     pub(crate) queue: Arc<Queue>,
     pub(crate) sampler: Arc<Sampler>,
+    pub(crate) standing: Arc<Standing>,
+    pub(crate) retention: Retention,
     pub(crate) dir: PathBuf,
     pub(crate) signer: Signer,
     pub(crate) durability: Durability,
@@ -106,6 +110,9 @@ impl Writer {
             }
             if closed {
                 return;
+            }
+            if self.times.failed.is_none() {
+                self.retention.step(&self.dir, &self.queue, self.edge.size(), self.standing.told());
             }
         }
     }
@@ -204,6 +211,7 @@ impl Writer {
         if self.segment.as_ref().is_some_and(|segment| segment.first < self.edge.size()) {
             let next = Segment::create(&self.dir, &self.edge, &[])?;
             self.segment.replace(next).map_or(Ok(()), Segment::close)?;
+            self.standing.say_again(&self.queue);
         }
         Ok(())
     }
@@ -240,6 +248,7 @@ impl Writer {
             });
         }
         self.queue.done(self.edge.size());
+        self.standing.say_again(&self.queue);
     }
 
     fn gather(&self) -> Duration {

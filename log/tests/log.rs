@@ -1,33 +1,22 @@
 //! A log from outside: what is written is there and verifies, whatever happens to the process, and what is changed
 //! afterwards is found and named.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub,
+    reason = "the helpers of a test"
+)]
+
+mod shared;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
 
-use idjag::{Algorithm, Config, Durability, Event, Exchange, Reason, Record, Revocation, SigningKey};
-use idjag_log::{Checked, Log, Options, check_proof, open, own_verifier, prove, verify};
+use idjag::{Durability, Event, Reason, Record};
+use idjag_log::{Log, Options, check_proof, own_verifier, prove, verify};
 use serde_json::Value;
-
-/// A folder that is gone when the test ends.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("idjag-log-{}-{count}", std::process::id()));
-        let _ = fs::remove_dir_all(&dir);
-        Self(dir)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use shared::{Scratch, check, lines, segments, whole};
 
 fn options() -> Options {
     Options::of("https://auth.chat.example/")
@@ -35,7 +24,7 @@ fn options() -> Options {
 
 fn event(subject: &str) -> Event<'_> {
     let mut event = Event::default();
-    (event.at, event.issuer, event.subject) = (1_795_644_836, "https://acme.idp.example", subject);
+    (event.at_ms, event.issuer, event.subject) = (1_795_644_836_000, "https://acme.idp.example", subject);
     event
 }
 
@@ -45,29 +34,6 @@ fn write(log: &Log, count: usize) {
         let subject = format!("person {number}");
         log.wait(log.queue(&event(&subject)).unwrap()).unwrap();
     }
-}
-
-fn check(path: &Path) -> Vec<Checked> {
-    verify(path, &own_verifier(path).unwrap()).unwrap()
-}
-
-fn whole(path: &Path) -> Checked {
-    let checked = check(path).remove(0);
-    assert!(checked.is_whole(), "{:?}", checked.findings);
-    checked
-}
-
-fn segments(path: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(path.join("0")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|file| file.extension().is_some_and(|kind| kind == "jsonl"));
-    files.sort();
-    files
-}
-
-fn lines(path: &Path) -> Vec<Value> {
-    let texts = segments(path).into_iter().map(|file| fs::read_to_string(file).unwrap());
-    texts.collect::<String>().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// A copy of the folder as it is now: what is left of a process that was killed.
@@ -110,64 +76,6 @@ fn every_event_is_a_line_and_every_line_is_under_a_checkpoint_at_the_end() {
     assert_eq!((checked.first, checked.lines, checked.covered), (0, 6, 6));
     assert_eq!(checked.origin, "auth.chat.example/audit/0");
     assert!(checked.findings.is_empty());
-}
-
-/// The engine itself: what changes is a line, before what it decides.
-#[test]
-fn what_decides_is_on_record_when_it_changes() {
-    const POLICY: &str = "[[connectors]]\nid = 'chat'\nresource = 'https://mcp.chat.example/'\nscopes = ['read', 'write']\n\
-        state = 'enabled'\nowner = 'o'\nreview_by = 2099-01-01\n\
-        grants = [{ groups = ['eng'], scopes = ['read'] }]\n";
-    let key = SigningKey::generate(Algorithm::EdDSA).unwrap();
-    let jwks = format!("{{\"keys\":[{}]}}", key.public_jwk().unwrap());
-    let config = "issuer = 'https://auth.chat.example/'\ntokens.keys = 'ephemeral'\npolicy = 'policy.toml'\n\
-        audit = { path = 'audit' }\n[[idps]]\nissuer = 'https://acme.idp.example'\njwks_file = 'jwks'\n\
-        [[clients]]\nid = 'agent'\nauth = 'none'\nconnectors = ['chat']\n";
-    let read =
-        &mut |path: &str| Ok(if path == "jwks" { jwks.clone() } else { POLICY.to_owned() }.into_bytes());
-    let config = Config::parse("idjag.toml", config, read).unwrap();
-    let scratch = Scratch::new();
-    let record = open(&config, &scratch.0, 0).unwrap().unwrap();
-    let engine = record.give(Exchange::builder(config)).build().unwrap();
-    assert!(engine.warnings().iter().all(|warning| !warning.contains("record")));
-    let changed = POLICY
-        .replace("scopes = ['read'] }", "scopes = ['read', 'write'] }")
-        .replace("'enabled'", "'suspended'");
-    engine.put_policy("policy.toml", POLICY).unwrap();
-    engine.put_policy("policy.toml", &changed).unwrap();
-    engine.put_jwks("https://acme.idp.example", jwks.as_bytes()).unwrap();
-    let ann = Revocation::Person { issuer: "https://acme.idp.example", tenant: None, subject: "ann" };
-    engine.revoke(&ann).unwrap();
-    engine.lift(&ann).unwrap();
-    assert!(engine.verify(b"no token", "https://mcp.chat.example/").is_err());
-    drop(engine);
-    let folder = scratch.0.join("audit");
-    let lines = lines(&folder);
-    let names: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
-    assert_eq!(
-        names,
-        [
-            "log_opened",
-            "policy_loaded",
-            "connector_changed",
-            "directory_loaded",
-            "policy_loaded",
-            "connector_changed",
-            "keys_changed",
-            "revoked",
-            "lifted",
-            "verify",
-            "log_closed"
-        ]
-    );
-    let (first, second) = (&lines[2], &lines[5]);
-    assert_eq!((first.get("state_before"), &first["state"]), (None, &"enabled".into()));
-    assert_eq!([&second["state_before"], &second["state"]], ["enabled", "suspended"]);
-    assert_eq!(second["grants_before"], serde_json::json!(["eng of https://acme.idp.example: read"]));
-    assert_eq!(second["grants"], serde_json::json!(["eng of https://acme.idp.example: read write"]));
-    assert_eq!((&lines[4]["policy_before"], &second["policy"]), (&lines[1]["policy"], &lines[4]["policy"]));
-    assert_eq!((&lines[7]["sub"], &lines[9]["decision"]), (&"ann".into(), &"deny".into()));
-    assert_eq!(whole(&folder).lines, 11);
 }
 
 #[test]
@@ -326,7 +234,7 @@ fn a_changed_line_under_a_checkpoint_refuses_to_open_and_a_frozen_log_is_left() 
 }
 
 #[test]
-fn a_segment_that_was_removed_is_known_by_its_checkpoint() {
+fn what_is_left_of_a_log_that_was_cut_is_held_to_its_checkpoints() {
     let scratch = Scratch::new();
     let log = Log::open(&scratch.0, &Options { max_segment_bytes: 500, ..options() }).unwrap();
     write(&log, 12);
@@ -336,15 +244,17 @@ fn a_segment_that_was_removed_is_known_by_its_checkpoint() {
         fs::remove_file(file).unwrap();
         fs::remove_file(file.with_extension("tree")).unwrap();
     }
-    let checked = whole(&scratch.0);
+    let checked = check(&scratch.0).remove(0);
     let first = files[2].file_stem().unwrap().to_str().unwrap().parse().unwrap();
     assert_eq!((checked.first, checked.lines), (first, 14));
+    let [missed] = &checked.findings[..] else { panic!("{:?}", checked.findings) };
+    assert!(missed.is_damage && missed.what.contains("no line says that they were removed"), "{missed:?}");
     // The tree that it begins with is held to the checkpoint.
     let tree = files[2].with_extension("tree");
     let mut hashes = fs::read(&tree).unwrap();
     hashes[0] ^= 1;
     fs::write(&tree, hashes).unwrap();
-    assert!(!check(&scratch.0)[0].is_whole());
+    assert!(check(&scratch.0)[0].findings[0].what.contains("no checkpoint is of the tree"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
 thread_local! {
-    /// What the host's clock said for the call that this thread is in.
+    /// What the host's clock said for the call that this thread is in, in milliseconds.
     static NOW: Cell<i64> = const { Cell::new(0) };
 }
 
@@ -23,6 +23,10 @@ pub(crate) struct Told;
 
 impl Clock for Told {
     fn now(&self) -> i64 {
+        NOW.get().div_euclid(1000)
+    }
+
+    fn now_ms(&self) -> i64 {
         NOW.get()
     }
 }
@@ -53,7 +57,7 @@ impl Source {
                 return Err(PyValueError::new_err(format!("the clock says {seconds}")));
             }
             #[expect(clippy::cast_possible_truncation, reason = "what is too large becomes the largest")]
-            NOW.set(seconds.floor() as i64);
+            NOW.set((seconds * 1000.0).floor() as i64);
         }
         Ok(())
     }
@@ -63,7 +67,7 @@ impl Source {
         self.ask(py)?;
         Ok(match self {
             Self::System => SystemClock.now(),
-            Self::Host(_) => NOW.get(),
+            Self::Host(_) => Told.now(),
         })
     }
 }

@@ -37,12 +37,15 @@ def test_a_token_has_its_line_and_the_next_process_knows_what_was_spent(
     assert token.access_token not in (folder / "0" / f"{0:020}.jsonl").read_text()
     body = f"grant_type=nonsense&client_id={good.client_id}".encode()
     assert exchange.token_endpoint(body).status == 400
+    exchange.revoke(idjag.Revocation.client("client-for-notes"))
     del exchange
     again = engine(good, folder, monkeypatch)
     with pytest.raises(idjag.ExchangeDenied) as refused:
         again.exchange(good.assertion, client_id=good.client_id)
     assert refused.value.slug == "replayed"
     del again
+    events = [line["event"] for line in lines(folder)]
+    assert events.count("revoked") == events.count("stands") == 1, "the next process knows that, too"
     reasons = [line["reason"] for line in lines(folder) if line.get("decision") == "deny"]
     assert reasons == ["grant_type_unsupported", "replayed"]
     assert [line["event"] for line in lines(folder)].count("log_closed") == 2

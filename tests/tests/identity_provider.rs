@@ -277,7 +277,7 @@ impl Record for Notes {
         ];
         assert_eq!(event.policy_digest.len(), 64);
         assert_eq!(event.token_jti.is_empty(), !refused.is_empty());
-        assert_eq!(event.token_expires_at == event.at + 300, refused.is_empty());
+        assert_eq!(event.token_expires_at == event.at_ms / 1000 + 300, refused.is_empty());
         let mut kept = self.kept.lock().unwrap();
         kept.push(fields.map(str::to_owned).to_vec());
         Ok(Receipt(0))

@@ -44,15 +44,19 @@ use self::reader::{Field, Section};
 use self::replay::Replay;
 pub use self::settings::{Audit, Durability, SubjectForm};
 use self::settings::{Dpop, Tokens};
+use crate::crypto;
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::key_source::FetchSettings;
+use crate::policy::hexadecimal;
 
 /// A whole configuration, validated.
 #[derive(Debug)]
 pub struct Config {
     /// What the text is called in errors.
     pub(crate) file: String,
+    /// The SHA-256 of the text, in hexadecimal.
+    pub(crate) digest: String,
     /// Our issuer identifier (RFC 8414), compared byte for byte.
     pub(crate) issuer: String,
     /// Our own tenants; empty: `aud_tenant` is not looked at.
@@ -62,7 +66,7 @@ pub struct Config {
     pub(crate) limits: Limits,
     pub(crate) dpop: Dpop,
     pub(crate) replay: Replay,
-    pub(crate) audit: Option<Audit>,
+    pub(crate) audit: Audit,
     pub(crate) compat: Compat,
     pub(crate) idps: Vec<Idp>,
     pub(crate) clients: Vec<Client>,
@@ -163,6 +167,7 @@ impl Config {
             warnings: inputs.warnings,
             of_policy: 0,
             file: name.to_owned(),
+            digest: hexadecimal(&crypto::sha256(&[text.as_bytes()])),
         };
         let mut of_policy = policy_warnings(name, config.idps.iter(), &config.connectors);
         if !config.names_policy {
@@ -216,9 +221,9 @@ impl Config {
         self.replay.error(&self.file, why)
     }
 
-    /// What is said of the record (`audit`): the host opens it. None where nothing is said.
-    pub const fn audit(&self) -> Option<&Audit> {
-        self.audit.as_ref()
+    /// What is said of the record (`audit`): the host opens it.
+    pub const fn audit(&self) -> &Audit {
+        &self.audit
     }
 
     /// Our issuer identifier.
@@ -228,7 +233,7 @@ impl Config {
 
     /// Says aloud that a record is asked for and none is kept.
     pub(crate) fn warn_of_no_record(&mut self) {
-        if matches!(self.audit, Some(Audit::Record { .. })) {
+        if matches!(self.audit, Audit::Record { .. }) {
             let what = "no record is kept: the program that loads this configuration gave the engine none";
             self.warnings.insert(0, Error::new(&self.file, None, "audit", what).to_string());
         }

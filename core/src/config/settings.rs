@@ -235,6 +235,8 @@ pub enum Audit {
         durability: Durability,
         /// How a person is named.
         subject: SubjectForm,
+        /// Segments that are older than so many days are removed; `None`: everything is kept.
+        keep_days: Option<u32>,
     },
 }
 
@@ -263,21 +265,22 @@ pub enum SubjectForm {
 }
 
 impl Audit {
-    /// Reads `audit`; none when it is left out.
-    pub(super) fn read(root: &Section<'_>) -> Result<Option<Self>, Error> {
-        let Some(field) = root.optional("audit") else {
-            return Ok(None);
-        };
+    /// Reads `audit`, which nobody leaves out without saying so.
+    pub(super) fn read(root: &Section<'_>) -> Result<Self, Error> {
+        let field = root.required(
+            "audit",
+            "`[audit]` with `path = \"audit\"`, the folder of the record; or `audit = \"off\"`",
+        )?;
         match &field.node().value {
-            Value::String(word) if word == "off" => return Ok(Some(Self::Off)),
+            Value::String(word) if word == "off" => return Ok(Self::Off),
             Value::Table(_) => {}
             Value::String(word) => {
                 return Err(field.error(format!("unknown value `{word}`; allowed: a table, or \"off\"")));
             }
             _ => return Err(field.type_error("a table, or \"off\"")),
         }
-        let section = field.section(&["path", "durability", "subject"])?;
-        Ok(Some(Self::Record {
+        let section = field.section(&["path", "durability", "subject", "keep_days"])?;
+        Ok(Self::Record {
             path: section.optional("path").as_ref().map_or(Ok("audit"), Field::text)?.to_owned(),
             durability: section
                 .optional("durability")
@@ -287,9 +290,17 @@ impl Audit {
                 &[("plain", SubjectForm::Plain), ("hmac", SubjectForm::Hmac), ("omit", SubjectForm::Omit)],
                 SubjectForm::Plain,
             )?,
-        }))
+            keep_days: section
+                .optional("keep_days")
+                .map(|field| field.integer(KEEP_DAYS))
+                .transpose()?
+                .map(|days| u32::try_from(days).unwrap_or(u32::MAX)),
+        })
     }
 }
+
+/// From a day on, which is longer than anything is needed at a start, to a hundred years.
+const KEEP_DAYS: std::ops::RangeInclusive<i64> = 1..=36_500;
 
 fn durability(field: &Field<'_>) -> Result<Durability, Error> {
     const ALLOWED: &str = "sync, async, { group_ms = N }";

@@ -95,11 +95,12 @@ fn the_complete_example_is_read() {
     assert!(!config.replay.allow_per_process);
     assert_eq!(
         config.audit,
-        Some(Audit::Record {
+        Audit::Record {
             path: "audit".into(),
             durability: Durability::GroupMs(5),
-            subject: SubjectForm::Hmac
-        })
+            subject: SubjectForm::Hmac,
+            keep_days: None,
+        }
     );
     assert_eq!(config.compat.resource_mismatch, OAuthError::InvalidTarget);
     assert_eq!(config.compat.missing_access, OAuthError::InvalidGrant);
@@ -192,7 +193,7 @@ fn the_parties_of_the_complete_example_are_read() {
 
 #[test]
 fn what_is_left_out_has_the_safe_default() {
-    let text = "issuer = 'http://[::1]:8080/a'\npolicy = 'policy.toml'\ntokens.keys = ['keys/2026-11.jwk']";
+    let text = "issuer = 'http://[::1]:8080/a'\npolicy = 'policy.toml'\ntokens.keys = ['keys/2026-11.jwk']\naudit = 'off'";
     let config = parse(text, "").unwrap();
     assert_eq!(config.endpoints.authorize, "http://[::1]:8080/a/authorize");
     assert_eq!(
@@ -216,7 +217,8 @@ fn what_is_left_out_has_the_safe_default() {
     assert_eq!(config.replay.cold_start, ColdStart::RefuseOlder);
     assert_eq!(config.compat.resource_mismatch, OAuthError::InvalidGrant);
     assert_eq!(config.compat.missing_access, OAuthError::AccessDenied);
-    assert!(config.audit.is_none() && config.directory.is_none());
+    assert!(config.directory.is_none());
+    assert_eq!(config.audit, Audit::Off, "which is no default");
     assert!(config.idps.is_empty() && config.clients.is_empty() && config.connectors.is_empty());
     assert!(config.warnings().is_empty());
 }
@@ -249,6 +251,7 @@ fn json_says_the_same_as_toml() {
     assert_eq!(json.warnings, toml.warnings().iter().map(message).collect::<Vec<_>>());
     json.warnings.clone_from(&toml.warnings);
     json.policy_text.clone_from(&toml.policy_text);
+    json.digest.clone_from(&toml.digest);
     assert_eq!(without_lines(&json), without_lines(&toml));
 }
 
@@ -337,11 +340,16 @@ fn a_record_can_be_refused_aloud() {
     let compat = COMPLETE.find("[compat]").unwrap();
     let without = COMPLETE.get(audit..compat).unwrap();
     let off = parse(&format!("audit = \"off\"\n{}", changed(COMPLETE, without, "")), POLICY).unwrap();
-    assert_eq!(off.audit, Some(Audit::Off));
+    assert_eq!(off.audit, Audit::Off);
     let on = parse(&format!("audit = \"on\"\n{}", changed(COMPLETE, without, "")), POLICY);
     assert_eq!(
         on.unwrap_err().to_string(),
         "idjag.toml:1: `audit`: unknown value `on`; allowed: a table, or \"off\""
+    );
+    let nothing = parse(&changed(COMPLETE, without, ""), POLICY).unwrap_err();
+    assert_eq!(
+        nothing.to_string(),
+        "idjag.toml:1: `audit`: is required: `[audit]` with `path = \"audit\"`, the folder of the record; or `audit = \"off\"`"
     );
 }
 

@@ -23,7 +23,8 @@ use crate::exchange::Exchange;
 use crate::key_source::{KeyOwner, Sought};
 use crate::limiter::Limiter;
 use crate::reason::{OAuthError, Reason};
-use crate::replay::{Claim, Claimed, ReplayStore};
+use crate::record::Receipt;
+use crate::spend::Till;
 use crate::state::State;
 
 /// `client_assertion_type` of `private_key_jwt` (RFC 7523 section 2.2).
@@ -45,7 +46,7 @@ pub(super) struct Door<'s> {
     /// What was too often lately.
     pub(super) limiter: &'s Limiter,
     /// Where client assertions are spent.
-    pub(super) replay: &'s dyn ReplayStore,
+    pub(super) till: Till<'s>,
 }
 
 impl<'s> Door<'s> {
@@ -58,7 +59,7 @@ impl<'s> Door<'s> {
             token_endpoint: &state.server.endpoints.token,
             limits: &state.server.limits,
             limiter: &exchange.limiter,
-            replay: &*exchange.replay,
+            till: state.till(&*exchange.replay, exchange.latest_ms()),
         }
     }
 }
@@ -73,6 +74,8 @@ pub(super) struct Presented {
     sought: Cell<Option<Sought>>,
     /// Whether asking for them could change the answer.
     lacks_keys: Cell<bool>,
+    /// Where the client assertion stands in the record, once it was spent.
+    spent: Cell<Receipt>,
 }
 
 impl Presented {
@@ -94,6 +97,11 @@ impl Presented {
     /// Whether the answer to a refusal names the scheme (RFC 6749 section 5.2).
     pub(super) fn used_basic(&self) -> bool {
         self.basic.get()
+    }
+
+    /// What an answer has to wait for that nothing else on record stands behind.
+    pub(super) fn spent(&self) -> Receipt {
+        self.spent.get()
     }
 
     /// Whether the client was not proven for want of keys that have not been asked for.
@@ -259,7 +267,7 @@ impl Presented {
                 _ => Err(Reason::ClientAuthMethodMismatch),
             }
         })?;
-        spend(door, claim, now)?;
+        self.spent.set(door.till.client_assertion(claim, &client.id)?);
         Ok(client)
     }
 
@@ -322,7 +330,8 @@ impl Presented {
                         Err(Reason::ClientIdsDiffer)
                     }
                 })?;
-                spend(door, claim, now)
+                // The exchange that follows has a later receipt.
+                door.till.client_assertion(claim, url).map(|_| ())
             }
             (DocumentedMethod::PrivateKeyJwt, ..) => Err(Reason::ClientAuthMissing),
         }
@@ -347,17 +356,6 @@ impl Exchange {
         answer(&state, &Presented::after(sought)).unwrap_or_else(|| {
             Response::error(state.refusal(Reason::ClientKeysUnavailable), &state.server.issuer, false)
         })
-    }
-}
-
-/// Spends the `jti` of a client's own assertion.
-fn spend(door: &Door<'_>, claim: Claim, now: i64) -> Result<(), Reason> {
-    let mut claimed = [Claimed::Unavailable];
-    door.replay.claim(&[claim], now, &mut claimed);
-    match claimed {
-        [Claimed::First] => Ok(()),
-        [Claimed::Seen] => Err(Reason::ClientAssertionReplayed),
-        [Claimed::Unavailable] => Err(Reason::ClientReplayUnavailable),
     }
 }
 

@@ -5,6 +5,8 @@ use super::response::Response;
 use crate::access_token::VerifiedToken;
 use crate::exchange::Exchange;
 use crate::json_writer::JsonWriter;
+use crate::reason::Reason;
+use crate::record::waited;
 
 impl Exchange {
     /// Answers a request to the introspection endpoint. A token is active for the clients that its connector lists in
@@ -25,6 +27,10 @@ impl Exchange {
                 let serving = state.policy.serving(token.resource());
                 serving.is_some_and(|(connector, _)| connector.introspect_clients.contains(&client.id))
             });
+            if waited(&*state.server.record, presented.spent()).is_err() {
+                let refusal = state.refusal(Reason::RecordUnavailable);
+                return Some(Response::error(refusal, &state.server.issuer, false));
+            }
             Some(Response::ok(describe(token.as_ref(), &state.server.issuer)))
         })
     }

@@ -7,7 +7,9 @@ use super::response::Response;
 use crate::dpop;
 use crate::exchange::{Exchange, Issued, Pending, Proven, Request};
 use crate::reason::{Reason, Refusal};
+use crate::record::Event;
 use crate::state::State;
+use crate::time::Moment;
 
 /// Another name for the same grant, where a proof of possession comes with it (draft-parecki-oauth-jwt-dpop-grant).
 const GRANT_TYPE_WITH_PROOF: &str = "urn:ietf:params:oauth:grant-type:jwt-dpop";
@@ -43,9 +45,10 @@ impl Exchange {
     /// request says of the assertion, `resource`, `scope` and `authorization_details`, means what it means to
     /// [`Exchange::exchange`].
     pub fn handle(&self, request: &TokenRequest<'_>) -> Response {
-        let now = self.now();
+        let moment = self.begin();
+        let now = moment.at();
         self.answered(|state, presented| {
-            Some(match self.hand_out(state, request, now, presented) {
+            Some(match self.hand_out(state, request, moment, presented) {
                 Ok(Answer { issued, renews_nonce }) => {
                     let nonce = if renews_nonce { self.nonces.at(now) } else { None };
                     Response::token(&issued).with_nonce(nonce)
@@ -55,8 +58,8 @@ impl Exchange {
                 Err(Refused::Request(reason)) => {
                     self.count(0, 1);
                     let asked = Request { client_id: &presented.client_id(), ..Request::default() };
-                    let refusal =
-                        state.record_refusal(reason, &state.event(&asked, now)).until(presented.wait_s());
+                    let event = Event { peer: request.peer, ..state.event(&asked, moment) };
+                    let refusal = state.record_refusal(reason, &event).until(presented.wait_s());
                     let nonce = if reason == Reason::DpopNonceRequired { self.nonces.at(now) } else { None };
                     Response::error(refusal, &state.server.issuer, presented.used_basic()).with_nonce(nonce)
                 }
@@ -68,9 +71,10 @@ impl Exchange {
         &self,
         state: &State,
         request: &TokenRequest<'_>,
-        now: i64,
+        moment: Moment,
         presented: &Presented,
     ) -> Result<Answer, Refused> {
+        let now = moment.at();
         let (form, authorization) = request.form(state.server.limits.max_body_bytes)?;
         let dpop = request.header("dpop")?;
         let grant_type = form.parameter("grant_type")?.ok_or(Reason::GrantTypeMissing)?;
@@ -105,7 +109,11 @@ impl Exchange {
         let proof = dpop
             .map(|proof| {
                 let url = &state.server.endpoints.token;
-                dpop::verify(proof, &self.proof_rules(state, &self.memory(), now, request.method, url))
+                let memory = self.memory();
+                let rules = self.proof_rules(state, &memory, now, request.method, url);
+                // Its line is waited for, so that a record knows of every proof that got a token.
+                let began = state.server.refuses_older.then_some(self.began(&memory));
+                dpop::verify(proof, &dpop::Rules { began, ..rules })
             })
             .transpose()
             .map_err(|reason| {
@@ -114,20 +122,22 @@ impl Exchange {
                     return Refused::Request(reason);
                 }
                 self.count(0, 1);
-                let refusal = state.record_refusal(reason, &state.event(&asked, now));
+                let event = Event { peer: request.peer, ..state.event(&asked, moment) };
+                let refusal = state.record_refusal(reason, &event);
                 Refused::Exchange(door.tell_refused(client_id, refusal, now))
             })?;
-        let proven = Proven { proof: proof.as_ref(), certificate: request.client_certificate };
+        let proven =
+            Proven { proof: proof.as_ref(), certificate: request.client_certificate, peer: request.peer };
         if let Some(url) = &documented {
             // Who such a client is has to be fetched, and nobody makes us fetch but an IdP that is trusted: with an assertion
             // that would be exchanged if the client were proven.
-            self.foresee(state, &asked, proven, now)
+            self.foresee(state, &asked, proven, moment)
                 .map_err(|refusal| Refused::Exchange(door.tell_refused(url, refusal, now)))?;
             let _waiting = self.waiting();
             presented.by_document(&door, &form, url, request, now)?;
         }
         let issued = self
-            .decide_on(state, &asked, proven, now)
+            .decide_on(state, &asked, proven, moment)
             .and_then(Pending::finish)
             .map_err(|refusal| Refused::Exchange(door.tell_refused(client_id, refusal, now)))?;
         Ok(Answer { issued, renews_nonce: proof.is_some_and(|proof| proof.is_nonce_ageing()) })

@@ -10,6 +10,7 @@ use crate::identity_provider::{Asked, IdentityProvider, Issued};
 use crate::json_writer::JsonWriter;
 use crate::reason::{Reason, Refusal};
 use crate::record::Event;
+use crate::time::Moment;
 
 /// `grant_type` (RFC 8693 section 2.1).
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -41,13 +42,15 @@ impl IdentityProvider {
     ///
     /// Never panics and never fails: what cannot be answered otherwise is an OAuth error (RFC 8693 section 2.2.2).
     pub fn handle(&self, request: &TokenRequest<'_>) -> Response {
-        let now = self.now();
+        let moment = self.begin();
         let presented = Presented::default();
-        match self.hand_out(request, now, &presented) {
+        match self.hand_out(request, moment, &presented) {
             Ok(issued) => Response::ok(body(&issued)),
             Err(Refused::Recorded(refusal)) => Response::error(refusal, &self.issuer, false),
             Err(Refused::Request(reason)) => {
-                let refusal = self.refuse(reason, &self.event(&presented.client_id(), now));
+                let client_id = presented.client_id();
+                let event = Event { peer: request.peer, ..self.event(&client_id, moment) };
+                let refusal = self.refuse(reason, &event);
                 let refusal = refusal.until(presented.wait_s());
                 Response::error(refusal, &self.issuer, presented.used_basic())
             }
@@ -57,9 +60,10 @@ impl IdentityProvider {
     fn hand_out(
         &self,
         request: &TokenRequest<'_>,
-        now: i64,
+        moment: Moment,
         presented: &Presented,
     ) -> Result<Issued, Refused> {
+        let now = moment.at();
         let (form, authorization) = request.form(self.limits.max_body_bytes)?;
         let dpop = request.header("dpop")?;
         let grant_type = form.parameter("grant_type")?.ok_or(Reason::GrantTypeMissing)?;
@@ -90,14 +94,14 @@ impl IdentityProvider {
             token_endpoint: &self.endpoints.token,
             limits: &self.limits,
             limiter: &self.limiter,
-            replay: &*self.replay,
+            till: self.till(moment.at_ms),
         };
         let client = presented.authenticate(&door, &form, authorization, request, now)?;
         let told = |refusal| Refused::Recorded(door.tell_refused(&client.id, refusal, now));
         // Not before the client has proven itself: nobody else makes us verify signatures.
         let proof = dpop.map(|proof| dpop::verify(proof, &self.proof_rules(request.method, now)));
         let proof = proof.transpose().map_err(|reason| {
-            let event = Event { audience: &audience, ..self.event(&client.id, now) };
+            let event = Event { audience: &audience, peer: request.peer, ..self.event(&client.id, moment) };
             told(self.refuse(reason, &event))
         })?;
         let asked = Asked {
@@ -107,8 +111,9 @@ impl IdentityProvider {
             resources: &resources,
             scope: scope.as_deref(),
             proof: proof.as_ref(),
+            peer: request.peer,
         };
-        self.issue(&asked, now).map_err(told)
+        self.issue(&asked, moment).map_err(told)
     }
 
     /// The authorization server metadata, as JSON (RFC 8414 section 2). Never which issuers, audiences or resources are

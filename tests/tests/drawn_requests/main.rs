@@ -298,7 +298,7 @@ fn engine(documents: &Documents) -> Exchange {
         })
     };
     let config = json!({
-        "issuer": US, "tokens": { "keys": "ephemeral" }, "limits": { "refusals_per_minute": "off" },
+        "issuer": US, "audit": "off", "tokens": { "keys": "ephemeral" }, "limits": { "refusals_per_minute": "off" },
         "idps": [{ "issuer": IDP, "algorithms": ["EdDSA"], "jwks": keys(Signer::Idp) }],
         "client_documents": {
             "origins": ["https://client.example"], "connectors": ["*"], "auth": ["private_key_jwt", "none"]
