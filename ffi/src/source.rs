@@ -82,8 +82,8 @@ impl<'c> Source<'c> {
             let what = "this is another store than the one that the host brings: leave it out";
             return Err(self.located(&config.store_error(what)));
         }
-        if record && matches!(config.audit(), Some(Audit::Record { .. })) {
-            let what = "the host takes the record: leave it out";
+        if record && matches!(config.audit(), Audit::Record { .. }) {
+            let what = "the host takes the record: say `audit = \"off\"`";
             return Err(Failure::Load(format!("{}: `audit`: {what}", self.name)));
         }
         Ok(())

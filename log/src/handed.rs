@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use idjag::{Event, Note, Receipt, Record, RecordUnavailable};
+use idjag::{Event, Fact, Note, Receipt, Record, RecordUnavailable};
 
 use crate::line::{self, Subjects};
 use crate::note_line;
@@ -15,7 +15,7 @@ const USUAL: usize = 1024;
 /// Takes the lines of a record. Called on the threads of requests, by several at once.
 pub trait Keeper: Send + Sync {
     /// Takes one line: a JSON object without an end of line, below 64 KiB. What it gives is waited for before a token is handed
-    /// out; of refusals and notes nothing is waited for.
+    /// out or a revocation is answered; of refusals and notes nothing is waited for.
     ///
     /// # Errors
     ///
@@ -54,8 +54,20 @@ impl<K: Keeper> Record for Handed<K> {
         self.keeper.wait(receipt)
     }
 
-    fn note(&self, at: i64, note: &Note<'_>) {
-        note_line::lines(note, at, &Subjects::Plain, |line| {
+    fn keep(&self, at_ms: i64, fact: &Fact<'_>) -> Result<Receipt, RecordUnavailable> {
+        let mut line = Vec::with_capacity(USUAL);
+        match fact {
+            Fact::Spent { purpose, claim, client_id } => {
+                line::spent(&mut line, at_ms, *purpose, claim, client_id);
+            }
+            Fact::Revocation { of, lifted, .. } => note_line::revoked(&mut line, at_ms, of, *lifted),
+            _ => return Ok(Receipt(0)),
+        }
+        self.keeper.take(&object(line))
+    }
+
+    fn note(&self, at_ms: i64, note: &Note<'_>) {
+        note_line::lines(note, at_ms, |line| {
             // It has happened whether it can be taken or not.
             let _ = self.keeper.take(&object(line.to_vec()));
         });
@@ -120,6 +132,6 @@ mod tests {
         assert!(lines.iter().all(|line| line["timestamp"].is_string() && line.get("seq").is_none()));
         let full = Handed::to(Kept { is_full: true, ..Kept::default() });
         assert_eq!(full.queue(&event), Err(RecordUnavailable));
-        full.note(5, &Note::Directory { before: None, people: 1 });
+        full.note(5, &Note::Keys { issuer: "https://idp.example", usable: 2 });
     }
 }

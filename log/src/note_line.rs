@@ -76,6 +76,14 @@ fn connector(line: &mut Line<'_>, change: &ConnectorChange, digest: &str) {
     }
 }
 
+/// What was revoked or lifted, as a line: for who keeps no more of it.
+pub(crate) fn revoked(out: &mut Vec<u8>, at_ms: i64, of: &Revocation<'_>, lifted: bool) {
+    let (code, event) = if lifted { ("IJ201I", "lifted") } else { ("IJ200I", "revoked") };
+    let mut line = Line::new(out, at_ms, code, event);
+    revocation(&mut line, of, &Subjects::Plain);
+    line.end();
+}
+
 /// What was revoked, in words.
 pub(crate) fn revocation(line: &mut Line<'_>, of: &Revocation<'_>, subjects: &Subjects) {
     match of {

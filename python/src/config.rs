@@ -81,8 +81,9 @@ impl Given {
             let what = "this is another store than the one that the host brings: leave it out";
             return Err(self.fault(py, &config.store_error(what)));
         }
-        if record && matches!(config.audit(), Some(Audit::Record { .. })) {
-            return Err(errors::config(py, "`audit`: the host takes the record: leave it out", None));
+        if record && matches!(config.audit(), Audit::Record { .. }) {
+            let what = "`audit`: the host takes the record: say `audit = \"off\"`";
+            return Err(errors::config(py, what, None));
         }
         Ok(())
     }

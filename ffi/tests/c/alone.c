@@ -11,7 +11,7 @@
 static char path[512];
 
 static void write_config(const char *replay) {
-    static const char form[] = "issuer = 'https://auth.chat.example/'\ntokens.keys = 'ephemeral'\nidps = []\nclients = []\n%s\n";
+    static const char form[] = "issuer = 'https://auth.chat.example/'\naudit = 'off'\ntokens.keys = 'ephemeral'\nidps = []\nclients = []\n%s\n";
     FILE *file = fopen(path, "w");
     CHECK(file != NULL, "%s", path);
     fprintf(file, form, replay);

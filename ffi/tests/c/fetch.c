@@ -62,7 +62,7 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection, c
 /* A server that trusts this IdP. `more` is said of it. */
 static idjag_exchange_t *new_engine_with(const idjag_callbacks_t *callbacks, const char *folder, const char *more) {
     static const char form[] =
-        "issuer = 'https://auth.chat.example/'\ntokens.keys = 'ephemeral'\nreplay.cold_start = 'accept'\n"
+        "issuer = 'https://auth.chat.example/'\naudit = 'off'\ntokens.keys = 'ephemeral'\nreplay.cold_start = 'accept'\n"
         "[[idps]]\nissuer = '%s'\n%s\n[[clients]]\nid = 'f53f191f9311af35'\nauth = 'none'\nconnectors = ['chat']\n"
         "[[connectors]]\nid = 'chat'\nresource = 'https://mcp.chat.example/'\nscopes = ['chat.read']\nstate = 'enabled'\n"
         "owner = 'o'\nreview_by = 2999-01-01\ngrants = [{ everyone = true, scopes = ['chat.read'] }]\n"
