@@ -270,7 +270,7 @@ typedef struct {
     // Since when `claim` remembers, in seconds since 1970: assertions from before are refused (`replay.cold_start`). Asked before
     // and after each claim, which is worth nothing if memory began anew in between. NULL: since the handle was made.
     int64_t (*remembers_since)(void *context);
-    // The record by the host, in place of `[audit]`, which the configuration must not have: takes a line, a JSON object without an
+    // The record by the host, in place of the one on disk (`audit = "off"`): takes a line, a JSON object without an
     // end of line and without NUL, below 64 KiB, borrowed for the call. Gives IDJAG_OK, and a number in `receipt` for `record_wait`;
     // anything else where it cannot be kept: then no token is issued, and what would be refused gets 503. NULL: the record that
     // the configuration asks for.

@@ -38,7 +38,7 @@ class Exchange(_core.Exchange):
             May have `seen(key)`, the same without claiming, and `remembers_since()`: the seconds since 1970 from
             which on it knows what was used, `None` for the start of this `Exchange`. The configuration must name no
             other store; revocations are not told to others.
-        record: The record by the host, in place of `[audit]`, which the configuration must not have. It is given each
+        record: The record by the host, in place of the one on disk (`audit = "off"`). It is given each
             line, JSON as bytes without an end of line, on the thread of the request, and returns `None` when that is
             as durable as it has to be. Where it raises, nothing is issued and the client is told to try again.
 

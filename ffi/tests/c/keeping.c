@@ -118,14 +118,14 @@ static idjag_callbacks_t record_of(struct host *host) {
 
 static idjag_result_t make(const idjag_callbacks_t *callbacks, const char *more, idjag_exchange_t **made, idjag_error_t *error) {
     static const char form[] =
-        "issuer = 'https://auth.chat.example/'\naudit = 'off'\ntokens.keys = 'ephemeral'\n"
+        "issuer = 'https://auth.chat.example/'\ntokens.keys = 'ephemeral'\n%s"
         "[[idps]]\nissuer = '" ISSUER "'\njwks_uri = '" ISSUER "/jwks'\n[[clients]]\nid = 'f53f191f9311af35'\nauth = 'none'\n"
         "connectors = ['chat']\n[[connectors]]\nid = 'chat'\nresource = 'https://mcp.chat.example/'\nscopes = ['chat.read']\n"
         "state = 'enabled'\nowner = 'o'\nreview_by = 2999-01-01\n"
         "grants = [{ everyone = true, scopes = ['chat.read'] }]\n[fetch]\nenabled = false\n%s\n";
     idjag_config_t config = IDJAG_CONFIG_INIT;
     char text[1024];
-    snprintf(text, sizeof text, form, more);
+    snprintf(text, sizeof text, form, strstr(more, "audit") != NULL ? "" : "audit = 'off'\n", more);
     config.text = text;
     config.text_length = strlen(text);
     return idjag_exchange_new(&config, callbacks, made, error);
