@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use allocation_counter::measure;
 use idjag::{Algorithm, Config, Exchange, IdJag, IdJagMinter, Request, SigningKey};
+use idjag_tests::{base64url, claims};
 
 const NOW: i64 = 1_784_527_300;
 const RESOURCE: &str = "https://mcp.chat.example/";
@@ -83,4 +84,18 @@ fn an_exchange_allocates_twice_and_a_known_token_never() {
     let verify = || drop(engine.verify(token.access_token().as_bytes(), RESOURCE).unwrap());
     verify();
     assert_eq!(measure(verify).count_total, 0, "a token that was seen before");
+
+    // Of a long token that is not ours nothing is kept or weighed: what that costs is for lists of our own making.
+    let mut parts = token.access_token().split('.');
+    let (header, claims) = (parts.next().unwrap(), claims(token.access_token()));
+    let mut claims = claims.as_object().unwrap().clone();
+    claims["groups"] = (0..10_000).map(|at| format!("g{at}")).collect();
+    let claims = base64url::encode(serde_json::to_string(&claims).unwrap().as_bytes());
+    let forged = format!("{header}.{claims}.{}", parts.next_back().unwrap());
+    let refuse = || {
+        let refusal = engine.verify(forged.as_bytes(), RESOURCE).unwrap_err();
+        assert_eq!(refusal.slug(), "token_signature_invalid");
+    };
+    refuse();
+    assert_eq!(measure(refuse).count_total, 0, "a long token of a stranger");
 }
