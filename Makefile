@@ -159,8 +159,9 @@ test-long: need-rust need-strace ## a server killed a thousand times under load,
 
 # Without aws-lc-rs, which takes longest to build and has no part in it.
 loom: export RUSTFLAGS := --cfg loom
-loom: need-rust ## the single-use table under loom: every order of what its threads do
+loom: need-rust ## the single-use table and the queue of the record under loom: every order of what their threads do
 	$(CARGO) test $(RING) -p idjag --lib --target-dir target/loom replay::model
+	$(CARGO) test $(RING) -p idjag-log --lib --target-dir target/loom queue::model
 
 # What is changed and which tests run stands in .cargo/mutants.toml.
 mutants: export CARGO_PROFILE_DEV_DEBUG := false

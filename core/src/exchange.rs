@@ -161,6 +161,11 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// What [`finish`](Self::finish) waits for: for who may not wait here, and can ask the record itself.
+    pub const fn receipt(&self) -> Receipt {
+        self.receipt
+    }
+
     /// Signs, waits until the record is as durable as it promises, and hands the token out.
     pub fn finish(mut self) -> Result<Issued, Refusal> {
         self.unsigned.sign(self.server.minter.key())?;

@@ -145,7 +145,7 @@ pub use alg::Algorithm;
 pub use client_documents::{ClientDocuments, Fetched};
 pub use config::{Audit, Config, Date, Durability, IdpConfig, State as ConnectorState, Store, SubjectForm};
 pub use directory::{Directory, Groups, Person};
-pub use endpoint::{Challenge, Response, TokenRequest};
+pub use endpoint::{Challenge, PendingResponse, Response, TokenRequest};
 pub use error::Error;
 pub use exchange::{Builder, Exchange, Issued, Pending, Request, Stats};
 pub use explain::{Checked, Explanation, Outcome, Rule, Scopes};

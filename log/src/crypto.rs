@@ -27,15 +27,22 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> Hash {
         joined.get_mut(at..end)?.copy_from_slice(part);
         Some(end)
     });
-    let digest = if let Some(whole) = length.and_then(|length| joined.get(..length)) {
-        digest::digest(&digest::SHA256, whole)
-    } else {
-        let mut context = digest::Context::new(&digest::SHA256);
-        for part in parts {
-            context.update(part);
-        }
-        context.finish()
-    };
+    if let Some(whole) = length.and_then(|length| joined.get(..length)) {
+        return sha256_whole(whole);
+    }
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    octets(context.finish())
+}
+
+/// SHA-256 of what lies in one piece.
+pub(crate) fn sha256_whole(whole: &[u8]) -> Hash {
+    octets(digest::digest(&digest::SHA256, whole))
+}
+
+fn octets(digest: digest::Digest) -> Hash {
     digest.as_ref().first_chunk().copied().unwrap_or_default()
 }
 

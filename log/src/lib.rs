@@ -31,6 +31,7 @@ mod retain;
 mod sampler;
 mod segment;
 mod standing;
+mod sync;
 mod timestamp;
 mod tree;
 mod verify;

@@ -193,6 +193,23 @@ impl Log {
     pub fn is_open(&self) -> bool {
         self.queue.is_open()
     }
+
+    /// The last receipt of which, as of all before it, [`wait`](Record::wait) would give an answer at once.
+    pub fn settled(&self) -> Receipt {
+        if self.durability == Durability::Sync { self.queue.settled() } else { Receipt(u64::MAX) }
+    }
+
+    /// For who may not wait: has `call` called once on the writing thread, when [`wait`](Record::wait) would give an answer
+    /// at once. Where it would already, gives what [`settled`](Self::settled) says, and calls nobody.
+    ///
+    /// `call` must not wait for anything, and not ask this log for anything: everybody waits for it.
+    pub fn call(&self, receipt: Receipt, call: Arc<dyn Fn() + Send + Sync>) -> Option<Receipt> {
+        if self.durability == Durability::Sync {
+            self.queue.call(receipt, call)
+        } else {
+            Some(Receipt(u64::MAX))
+        }
+    }
 }
 
 /// Records, in a log of its own process, that log `log` of the folder `path` was frozen, and why. Where that stands.

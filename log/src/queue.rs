@@ -2,22 +2,22 @@
 //!
 //! A line gets its number here, so that numbers and bytes have one order. The writer takes everything at once and gives
 //! its empty buffer back: once both are large enough, nothing is allocated. Who queues wakes the writer only where it
-//! sleeps or where much has come together; who waits wakes it at once.
+//! sleeps or where much has come together; who waits wakes it at once, also where it does not wait here but is called.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use idjag::{Clock, Receipt, RecordUnavailable, SystemClock};
-use parking_lot::{Condvar, Mutex};
 
 use crate::line::Line;
+use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
 
 /// Bytes that may wait for the writer: some hundred thousand lines.
 const CAPACITY: usize = 64 << 20;
 /// How long somebody waits before looking whether there is a writer at all.
 const LOOK_UP: Duration = Duration::from_secs(1);
 /// So many bytes are worth a write of their own.
-const WORTH_A_WRITE: usize = 32 << 10;
+const WORTH_A_WRITE: usize = 64 << 10;
 
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
@@ -41,7 +41,12 @@ struct Inner {
     urgent: bool,
     /// The writer sleeps without having anything to do.
     idle: bool,
+    /// Who is called once, when a line is as durable as was promised or will not be.
+    calls: Vec<(Receipt, Call)>,
 }
+
+/// What the writing thread calls: it may not wait.
+pub(crate) type Call = Arc<dyn Fn() + Send + Sync>;
 
 /// Whether lines are taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,6 +58,13 @@ enum State {
     Closing,
     /// The writer is gone.
     Closed,
+}
+
+impl State {
+    /// Whether nobody is to wait for the disk any more.
+    const fn is_over(self) -> bool {
+        matches!(self, Self::Failed | Self::Closed)
+    }
 }
 
 /// What the writer finds when it looks.
@@ -69,7 +81,14 @@ pub(crate) enum Taken {
 impl Queue {
     /// A queue whose first line gets number `next`.
     pub(crate) fn new(next: u64) -> Self {
-        let inner = Inner { lines: Vec::new(), next, state: State::Open, urgent: false, idle: false };
+        let inner = Inner {
+            lines: Vec::new(),
+            next,
+            state: State::Open,
+            urgent: false,
+            idle: false,
+            calls: Vec::new(),
+        };
         Self {
             inner: Mutex::new(inner),
             work: Condvar::new(),
@@ -141,17 +160,44 @@ impl Queue {
             if self.durable.load(Ordering::Acquire) >= receipt.0 {
                 return Ok(());
             }
-            if matches!(inner.state, State::Failed | State::Closed) {
+            if inner.state.is_over() {
                 return Err(RecordUnavailable);
             }
-            if !inner.urgent {
-                inner.urgent = true;
-                inner.idle = false;
-                self.work.notify_one();
-            }
+            self.hurry(&mut inner);
             if self.done.wait_for(&mut inner, LOOK_UP).timed_out() && !self.has_writer() {
                 return Err(RecordUnavailable);
             }
+        }
+    }
+
+    /// The number that stands for all lines of which [`wait`](Self::wait) would give an answer at once.
+    pub(crate) fn settled(&self) -> Receipt {
+        self.settled_in(&self.inner.lock())
+    }
+
+    fn settled_in(&self, inner: &Inner) -> Receipt {
+        Receipt(if inner.state.is_over() { u64::MAX } else { self.durable.load(Ordering::Acquire) })
+    }
+
+    /// Has `call` called once, when [`wait`](Self::wait) would give an answer at once. Where it would already, gives what
+    /// [`settled`](Self::settled) says, and calls nobody.
+    pub(crate) fn call(&self, receipt: Receipt, call: Call) -> Option<Receipt> {
+        let mut inner = self.inner.lock();
+        let settled = self.settled_in(&inner);
+        if settled >= receipt {
+            return Some(settled);
+        }
+        inner.calls.push((receipt, call));
+        self.hurry(&mut inner);
+        None
+    }
+
+    /// Somebody waits for the disk.
+    fn hurry(&self, inner: &mut Inner) {
+        if !inner.urgent {
+            inner.urgent = true;
+            inner.idle = false;
+            self.work.notify_one();
         }
     }
 
@@ -205,8 +251,18 @@ impl Queue {
         if inner.state == State::Failed {
             inner.state = State::Open;
         }
+        self.tell(inner);
+    }
+
+    /// Tells everybody who waits here, and who is to be called for a line that is settled.
+    fn tell(&self, mut inner: MutexGuard<'_, Inner>) {
+        let settled = self.settled_in(&inner);
+        let calls: Vec<_> = inner.calls.extract_if(.., |(receipt, _)| *receipt <= settled).collect();
         drop(inner);
         self.done.notify_all();
+        for (_, call) in calls {
+            call();
+        }
     }
 
     /// For the writer: the disk failed. Who waits is told, and nothing is taken until [`done`](Self::done).
@@ -215,8 +271,7 @@ impl Queue {
         if inner.state == State::Open {
             inner.state = State::Failed;
         }
-        drop(inner);
-        self.done.notify_all();
+        self.tell(inner);
     }
 
     /// Takes no more lines, and lets the writer end.
@@ -228,8 +283,9 @@ impl Queue {
 
     /// For the writer, as its last word.
     pub(crate) fn end(&self) {
-        self.inner.lock().state = State::Closed;
-        self.done.notify_all();
+        let mut inner = self.inner.lock();
+        inner.state = State::Closed;
+        self.tell(inner);
     }
 
     /// Whether lines are taken.
@@ -238,7 +294,7 @@ impl Queue {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
@@ -316,6 +372,147 @@ mod tests {
             queue.close();
             let numbers: usize = (0..4 * EACH).map(|number| number.to_string().len()).sum();
             assert_eq!(writer.join().unwrap(), numbers + 4 * 200 * 9);
+        });
+    }
+}
+
+/// Every order of what those who queue, the writer and those who wait may do.
+#[cfg(all(test, loom))]
+mod model {
+    use loom::model::Builder;
+    use loom::sync::atomic::AtomicU64 as Flag;
+    use loom::thread;
+
+    use super::*;
+
+    /// What the disk has: the model's own, beside the queue.
+    struct Disk {
+        queue: Queue,
+        /// Lines before this number were written.
+        written: Flag,
+    }
+
+    impl Disk {
+        fn new() -> Arc<Self> {
+            Arc::new(Self { queue: Queue::new(0), written: Flag::new(0) })
+        }
+
+        /// Queues a line and waits for it. Whoever is told that it is safe finds it written.
+        fn append(&self) -> Result<(), RecordUnavailable> {
+            let receipt = self.queue.push(b"}\n")?;
+            self.queue.wait(receipt)?;
+            assert!(self.written.load(Ordering::Relaxed) >= receipt.0, "woken early");
+            assert!(self.queue.settled() >= receipt);
+            Ok(())
+        }
+
+        /// The writer: `write` says of each of its writes whether it succeeds.
+        fn write(&self, mut succeeds: impl FnMut() -> bool) -> Vec<u8> {
+            let mut lines = Vec::new();
+            loop {
+                let taken = self.queue.take(&mut lines, Instant::now(), Instant::now);
+                match taken {
+                    Taken::Lines { next } if succeeds() => {
+                        self.written.store(next, Ordering::Relaxed);
+                        self.queue.done(next);
+                    }
+                    Taken::Lines { .. } => self.queue.fail(),
+                    Taken::Nothing => {}
+                    Taken::Closed => break,
+                }
+            }
+            self.queue.end();
+            lines
+        }
+    }
+
+    fn explored(model: impl Fn() + Send + Sync + 'static) {
+        let mut builder = Builder::new();
+        // More than these show nothing new in a queue of one lock, and take hours.
+        builder.preemption_bound = Some(3);
+        builder.check(model);
+    }
+
+    #[test]
+    fn a_line_is_safe_when_its_commit_is_and_nobody_is_woken_early_or_forgotten() {
+        explored(|| {
+            let disk = Disk::new();
+            let threads = [(); 2].map(|()| {
+                let disk = Arc::clone(&disk);
+                thread::spawn(move || disk.append())
+            });
+            let writer = {
+                let disk = Arc::clone(&disk);
+                thread::spawn(move || disk.write(|| true))
+            };
+            for thread in threads {
+                assert_eq!(thread.join().unwrap(), Ok(()));
+            }
+            disk.queue.close();
+            let lines = writer.join().unwrap();
+            assert_eq!(lines, b"{\"seq\":0}\n{\"seq\":1}\n");
+        });
+    }
+
+    #[test]
+    fn a_disk_that_fails_wakes_everybody_and_refuses_until_it_is_back() {
+        explored(|| {
+            let disk = Disk::new();
+            let waiting = {
+                let disk = Arc::clone(&disk);
+                thread::spawn(move || disk.append())
+            };
+            let writer = {
+                let disk = Arc::clone(&disk);
+                let mut tries = 0;
+                thread::spawn(move || {
+                    disk.write(|| {
+                        tries += 1;
+                        tries > 1
+                    })
+                })
+            };
+            let ours = disk.append();
+            let theirs = waiting.join().unwrap();
+            disk.queue.close();
+            let lines = writer.join().unwrap();
+            // Refused before it was queued, or after it was written in vain; a line stays where it was queued.
+            let queued = lines.split_inclusive(|byte| *byte == b'\n').count();
+            let answered = [ours, theirs].iter().filter(|answer| answer.is_ok()).count();
+            assert!((1..=2).contains(&queued) && answered <= queued);
+            assert_eq!(disk.queue.settled(), Receipt(u64::MAX));
+        });
+    }
+
+    #[test]
+    fn who_is_to_be_called_is_called_once_and_not_before_the_line_is_written() {
+        explored(|| {
+            let disk = Disk::new();
+            let called = Arc::new(Flag::new(0));
+            let writer = {
+                let disk = Arc::clone(&disk);
+                thread::spawn(move || disk.write(|| true))
+            };
+            let other = {
+                let disk = Arc::clone(&disk);
+                thread::spawn(move || disk.append())
+            };
+            let receipt = disk.queue.push(b"}\n").unwrap();
+            let call: Call = {
+                let (disk, called) = (Arc::clone(&disk), Arc::clone(&called));
+                Arc::new(move || {
+                    assert!(disk.written.load(Ordering::Relaxed) >= receipt.0, "called early");
+                    called.fetch_add(1, Ordering::Relaxed);
+                })
+            };
+            let settled = disk.queue.call(receipt, call);
+            assert_eq!(other.join().unwrap(), Ok(()));
+            disk.queue.close();
+            writer.join().unwrap();
+            match settled {
+                Some(settled) => assert!(settled >= receipt && called.load(Ordering::Relaxed) == 0),
+                None => assert_eq!(called.load(Ordering::Relaxed), 1),
+            }
         });
     }
 }

@@ -3,15 +3,38 @@
 //! A tree that grows needs only its peaks, the roots of the perfect trees that its leaves fill from the left: one for
 //! each bit that is set in their number. Proofs for leaves of one stretch need the peaks before it and its own leaves.
 
-use crate::crypto::{Hash, sha256};
+use crate::crypto::{Hash, sha256, sha256_whole};
 
 /// The hash of one entry.
 pub(crate) fn leaf(entry: &[u8]) -> Hash {
     sha256(&[&[0], entry])
 }
 
+/// Gives `each` the hash of each line of `lines`, all of which end with a newline. Those become the zeros that the hash of
+/// the next entry begins with, so that each is hashed where it is.
+pub(crate) fn leaves(lines: &mut [u8], mut each: impl FnMut(Hash)) {
+    let mut start = 0;
+    while let Some(length) = lines.get(start..).and_then(|rest| memchr::memchr(b'\n', rest)) {
+        let end = start + length;
+        let before = start.checked_sub(1).and_then(|before| lines.get_mut(before..end));
+        each(match before {
+            Some(entry) => {
+                if let Some(newline) = entry.first_mut() {
+                    *newline = 0;
+                }
+                sha256_whole(entry)
+            }
+            None => leaf(lines.get(start..end).unwrap_or_default()),
+        });
+        start = end + 1;
+    }
+}
+
 fn node(left: &Hash, right: &Hash) -> Hash {
-    sha256(&[&[1], left, right])
+    let mut whole = [1; 65];
+    whole[1..33].copy_from_slice(left);
+    whole[33..].copy_from_slice(right);
+    sha256_whole(&whole)
 }
 
 /// The right edge of a tree.
@@ -163,6 +186,16 @@ mod tests {
         let mut edge = Frontier::default();
         (0..size).for_each(|index| edge.push(leaf(&entry(index))));
         edge
+    }
+
+    #[test]
+    fn lines_are_hashed_where_they_are_as_each_for_itself() {
+        for lines in ["", "one\n", "one\n\nthree\n", "a\nhalf a line is none"] {
+            let mut found = Vec::new();
+            leaves(&mut lines.as_bytes().to_vec(), |hash| found.push(hash));
+            let whole = lines.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+            assert_eq!(found, whole.map(|line| leaf(line.as_bytes())).collect::<Vec<_>>(), "{lines:?}");
+        }
     }
 
     #[test]

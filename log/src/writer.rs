@@ -18,7 +18,7 @@ use crate::retain::Retention;
 use crate::sampler::Sampler;
 use crate::segment::Segment;
 use crate::standing::Standing;
-use crate::tree::{Frontier, leaf};
+use crate::tree::{Frontier, leaves};
 
 /// New lines are under a checkpoint after this long, or after so many.
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(1);
@@ -172,11 +172,10 @@ impl Writer {
 
     fn hash_pending(&mut self) {
         let Lines { pending, appended, hashes, .. } = &mut self.lines;
-        for line in pending.split_inclusive(|byte| *byte == b'\n') {
-            let hash = leaf(line.strip_suffix(b"\n").unwrap_or(line));
+        leaves(pending, |hash| {
             self.edge.push(hash);
             hashes.push(hash);
-        }
+        });
         pending.clear();
         *appended = 0;
     }

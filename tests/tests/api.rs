@@ -272,6 +272,7 @@ fn the_public_types_go_from_thread_to_thread() {
     shared::<idjag::KeySet>();
     shared::<idjag::MemoryReplay>();
     shared::<idjag::Pending>();
+    shared::<idjag::PendingResponse>();
     shared::<idjag::Refusal>();
     shared::<idjag::Request<'_>>();
     shared::<idjag::ResourceRequest<'_>>();

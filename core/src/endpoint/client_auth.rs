@@ -341,7 +341,7 @@ impl Presented {
 impl Exchange {
     /// Answers by the present state. Where the client's keys were missing and can be fetched, asks for them and answers once
     /// more; `answer` gives none where [`Presented::lacks_keys`] says so, and has spent and recorded nothing by then.
-    pub(super) fn answered(&self, answer: impl Fn(&State, &Presented) -> Option<Response>) -> Response {
+    pub(super) fn answered<A: From<Response>>(&self, answer: impl Fn(&State, &Presented) -> Option<A>) -> A {
         let presented = if self.key_source.is_some() {
             Presented::default()
         } else {
@@ -354,7 +354,7 @@ impl Exchange {
         let sought = self.seek(KeyOwner::Client(presented.client_id.take()));
         let state = self.load();
         answer(&state, &Presented::after(sought)).unwrap_or_else(|| {
-            Response::error(state.refusal(Reason::ClientKeysUnavailable), &state.server.issuer, false)
+            Response::error(state.refusal(Reason::ClientKeysUnavailable), &state.server.issuer, false).into()
         })
     }
 }

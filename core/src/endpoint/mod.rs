@@ -27,6 +27,7 @@ mod token_exchange;
 
 pub use self::challenge::Challenge;
 pub use self::response::Response;
+pub use self::token::PendingResponse;
 
 use self::client_auth::{Door, Presented};
 use self::form::Form;

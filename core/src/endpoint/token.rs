@@ -1,23 +1,67 @@
 //! The token endpoint itself (RFC 6749 section 3.2): an ID-JAG for an access token (RFC 7523 section 2.1).
 
+use std::fmt;
+
 use super::TokenRequest;
 use super::client_auth::{Door, Presented};
 use super::metadata::GRANT_TYPE;
 use super::response::Response;
 use crate::dpop;
-use crate::exchange::{Exchange, Issued, Pending, Proven, Request};
+use crate::exchange::{Exchange, Pending, Proven, Request};
 use crate::reason::{Reason, Refusal};
-use crate::record::Event;
+use crate::record::{Event, Receipt};
 use crate::state::State;
 use crate::time::Moment;
 
 /// Another name for the same grant, where a proof of possession comes with it (draft-parecki-oauth-jwt-dpop-grant).
 const GRANT_TYPE_WITH_PROOF: &str = "urn:ietf:params:oauth:grant-type:jwt-dpop";
 
-/// A token, and whether the client needs another nonce for its next proof.
-struct Answer {
-    issued: Issued,
-    renews_nonce: bool,
+/// What the token endpoint answers once the record is as durable as it promises: see [`Exchange::decide_request`].
+///
+/// Dropping it answers nothing; what was spent stays spent.
+#[must_use = "the jti is spent; `finish` gives the answer"]
+pub struct PendingResponse(Answer);
+
+enum Answer {
+    /// Nothing has to be waited for.
+    Made(Response),
+    /// A token, and a nonce for the client's next proof.
+    Granted { pending: Pending, nonce: Option<String> },
+}
+
+impl PendingResponse {
+    /// What [`finish`](Self::finish) waits for; none where it has nothing to wait for.
+    pub const fn receipt(&self) -> Option<Receipt> {
+        match &self.0 {
+            Answer::Made(_) => None,
+            Answer::Granted { pending, .. } => Some(pending.receipt()),
+        }
+    }
+
+    /// Signs the token, waits until its record is as durable as it promises, and gives the answer.
+    pub fn finish(self) -> Response {
+        match self.0 {
+            Answer::Made(response) => response,
+            Answer::Granted { pending, nonce } => match pending.finish() {
+                Ok(issued) => Response::token(&issued).with_nonce(nonce),
+                // There is no answer at present, which has nothing to do with who asks.
+                Err(refusal) => Response::error(refusal, "", false),
+            },
+        }
+    }
+}
+
+impl From<Response> for PendingResponse {
+    /// One that is made, and has nothing to wait for.
+    fn from(response: Response) -> Self {
+        Self(Answer::Made(response))
+    }
+}
+
+impl fmt::Debug for PendingResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingResponse").field("receipt", &self.receipt()).finish_non_exhaustive()
+    }
 }
 
 /// Why there is no token.
@@ -45,17 +89,26 @@ impl Exchange {
     /// request says of the assertion, `resource`, `scope` and `authorization_details`, means what it means to
     /// [`Exchange::exchange`].
     pub fn handle(&self, request: &TokenRequest<'_>) -> Response {
+        self.decide_request(request).finish()
+    }
+
+    /// The first half of [`handle`](Self::handle), for who may not wait for a disk: everything but the signature and the
+    /// waiting. As [`decide`](Self::decide) does, it spends the `jti` and queues the record.
+    pub fn decide_request(&self, request: &TokenRequest<'_>) -> PendingResponse {
         let moment = self.begin();
         let now = moment.at();
         self.answered(|state, presented| {
-            Some(match self.hand_out(state, request, moment, presented) {
-                Ok(Answer { issued, renews_nonce }) => {
+            let refused = match self.grant(state, request, moment, presented) {
+                Ok((pending, renews_nonce)) => {
                     let nonce = if renews_nonce { self.nonces.at(now) } else { None };
-                    Response::token(&issued).with_nonce(nonce)
+                    return Some(PendingResponse(Answer::Granted { pending, nonce }));
                 }
-                Err(Refused::Exchange(refusal)) => Response::error(refusal, &state.server.issuer, false),
-                Err(Refused::Request(_)) if presented.lacks_keys() => return None,
-                Err(Refused::Request(reason)) => {
+                Err(refused) => refused,
+            };
+            let response = match refused {
+                Refused::Exchange(refusal) => Response::error(refusal, &state.server.issuer, false),
+                Refused::Request(_) if presented.lacks_keys() => return None,
+                Refused::Request(reason) => {
                     self.count(0, 1);
                     let asked = Request { client_id: &presented.client_id(), ..Request::default() };
                     let event = Event { peer: request.peer, ..state.event(&asked, moment) };
@@ -63,17 +116,19 @@ impl Exchange {
                     let nonce = if reason == Reason::DpopNonceRequired { self.nonces.at(now) } else { None };
                     Response::error(refusal, &state.server.issuer, presented.used_basic()).with_nonce(nonce)
                 }
-            })
+            };
+            Some(response.into())
         })
     }
 
-    fn hand_out(
+    /// What was granted, and whether the client needs another nonce for its next proof.
+    fn grant(
         &self,
         state: &State,
         request: &TokenRequest<'_>,
         moment: Moment,
         presented: &Presented,
-    ) -> Result<Answer, Refused> {
+    ) -> Result<(Pending, bool), Refused> {
         let now = moment.at();
         let (form, authorization) = request.form(state.server.limits.max_body_bytes)?;
         let dpop = request.header("dpop")?;
@@ -136,10 +191,9 @@ impl Exchange {
             let _waiting = self.waiting();
             presented.by_document(&door, &form, url, request, now)?;
         }
-        let issued = self
+        let pending = self
             .decide_on(state, &asked, proven, moment)
-            .and_then(Pending::finish)
             .map_err(|refusal| Refused::Exchange(door.tell_refused(client_id, refusal, now)))?;
-        Ok(Answer { issued, renews_nonce: proof.is_some_and(|proof| proof.is_nonce_ageing()) })
+        Ok((pending, proof.is_some_and(|proof| proof.is_nonce_ageing())))
     }
 }
