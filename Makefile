@@ -196,6 +196,7 @@ bench: need-rust ## the figures of the README, what changes with growth (and its
 	$(CARGO) run --release --locked -p idjag-benches --bin growth
 	$(CARGO) run --release --locked -p idjag-benches --bin endpoint
 	$(CARGO) run --release --locked -p idjag-benches --bin keys
+	$(CARGO) run --release --locked -p idjag-benches --bin record
 	$(CARGO) build --release --locked -p idjag-ffi
 	$(CARGO) bench --locked -p idjag-ffi --bench overhead
 	CARGO="$(CARGO)" ffi/benches/run
