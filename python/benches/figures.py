@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import statistics
 import subprocess
 import sys
@@ -38,6 +39,8 @@ from idjag.asgi import Application
 
 LOAD = Path(__file__).parents[2] / "target" / "release" / "load"
 BLOCK, BLOCKS, WAVE, REQUESTS = 100, 30, 14_000, 12_000
+# Servers that are measured with a record and without one, in turns.
+RECORDED = 5
 
 
 def configuration(idp: rsa.RSAPublicKey) -> dict[str, Any]:
@@ -279,8 +282,11 @@ def application(name: str) -> Any:
     folder = Path(os.environ["IDJAG_BENCH"])
     key = serialization.load_pem_private_key((folder / "idp.pem").read_bytes(), None)
     assert isinstance(key, rsa.RSAPrivateKey)
-    exchange = idjag.Exchange(configuration(key.public_key()))
-    if name == "ours":
+    config = configuration(key.public_key())
+    if name == "recorded":
+        config["audit"] = {"path": str(folder / "audit")}
+    exchange = idjag.Exchange(config)
+    if name in ("ours", "recorded"):
         return Application(exchange)
     if name == "sdk":
         return peers.sdk(peers.SdkPattern(key.public_key()), exchange)
@@ -351,6 +357,35 @@ def over_http(key: rsa.RSAPrivateKey) -> None:
             print(f"{'  idjag.asgi, times ' + names[server]:<58}{times}   >= {wanted}", flush=True)
 
 
+def with_a_record(key: rsa.RSAPrivateKey) -> None:
+    """The same server with a record in `sync` and without one: fresh processes on the same requests, in turns."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "idp.pem").write_bytes(_pem(key))
+        bodies = folder / "bodies"
+        bodies.write_text("".join(f"{_form('ours', text)}\n" for text in id_jags(key, REQUESTS)))
+        found: dict[str, list[tuple[float, float]]] = {"ours": [], "recorded": []}
+        for turn in range(RECORDED):
+            for server in sorted(found, reverse=turn % 2 == 1):
+                shutil.rmtree(folder / "audit", ignore_errors=True)
+                found[server].append(_measured(server, "/token", bodies, folder, connections=64))
+        lines = (folder / "audit" / "0").glob("*.jsonl")
+        assert sum(text.count("allow") for text in map(Path.read_text, lines)) == REQUESTS
+    print(
+        f"\n{'POST /token, uvicorn on one core, 64 connections':<58}{'a second':>12}{'processor':>12}",
+        flush=True,
+    )
+    names = {"ours": "idjag.asgi, no record", "recorded": "idjag.asgi, a record in `sync`"}
+    rates = {server: [rate for rate, _ in runs] for server, runs in found.items()}
+    for server, called in names.items():
+        processor = statistics.median(processor for _, processor in found[server])
+        print(f"{called:<58}{statistics.median(rates[server]):>12,.0f}{processor:>9.0f} us", flush=True)
+    share = statistics.median(
+        recorded / ours for ours, recorded in zip(rates["ours"], rates["recorded"], strict=True)
+    )
+    print(f"{'  share of that without one':<58}{share:>12.2f}{'':>12}   >= 0.8", flush=True)
+
+
 def _pem(key: rsa.RSAPrivateKey) -> bytes:
     pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     return key.private_bytes(serialization.Encoding.PEM, pkcs8, plain)
@@ -363,7 +398,9 @@ def _servers() -> Iterator[tuple[str, str, int]]:
     yield "fastmcp", "/token", REQUESTS // 6
 
 
-def _measured(server: str, path: str, bodies: Path, folder: Path) -> tuple[float, float]:
+def _measured(
+    server: str, path: str, bodies: Path, folder: Path, connections: int = 16
+) -> tuple[float, float]:
     """Requests in a second, and the server's processor time for one in microseconds."""
     process = subprocess.Popen(
         ["taskset", "-c", "0", sys.executable, __file__, server],
@@ -375,7 +412,7 @@ def _measured(server: str, path: str, bodies: Path, folder: Path) -> tuple[float
         assert process.stdout is not None
         port = process.stdout.readline().strip()
         began = psutil.Process(process.pid).cpu_times()
-        command = ["taskset", "-c", "1", str(LOAD), f"127.0.0.1:{port}", path, str(bodies), "16"]
+        command = ["taskset", "-c", "1", str(LOAD), f"127.0.0.1:{port}", path, str(bodies), str(connections)]
         answer = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         ended = psutil.Process(process.pid).cpu_times()
     finally:
@@ -398,3 +435,4 @@ if __name__ == "__main__":
         row("figure", "measured", "target")
         in_process(private)
         over_http(private)
+        with_a_record(private)

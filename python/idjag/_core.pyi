@@ -19,6 +19,9 @@ __all__ = [
     "Revocation",
     "TokenResponse",
     "VerifiedToken",
+    "_PendingResponse",
+    "_PendingToken",
+    "_Watch",
     "_forked",
 ]
 
@@ -219,6 +222,24 @@ class Revocation:
     def issuer(issuer: str) -> Revocation:
         """One IdP with all its tenants."""
 
+@final
+class _PendingToken:
+    @property
+    def receipt(self) -> int: ...
+    def finish(self) -> IssuedToken: ...
+
+@final
+class _PendingResponse:
+    @property
+    def receipt(self) -> int: ...
+    def finish(self) -> TokenResponse: ...
+
+@final
+class _Watch:
+    def fileno(self) -> int: ...
+    def settled(self) -> int: ...
+    def call(self, receipt: int) -> int | None: ...
+
 @disjoint_base
 class _SingleUse(Protocol):
     def claim(self, keys: list[bytes], expires_at: list[int], /) -> Iterable[bool | None]: ...
@@ -326,6 +347,26 @@ class Exchange:
         client_certificate: bytes | None,
         peer: str | None,
     ) -> TokenResponse: ...
+    def _begin_exchange(
+        self,
+        assertion: str,
+        client_id: str,
+        resource: str | Iterable[str] | None,
+        scopes: Iterable[str] | None,
+        authorization_details: str | Sequence[Mapping[str, Any]] | None,
+    ) -> IssuedToken | _PendingToken: ...
+    def _begin_answer(
+        self,
+        body: bytes,
+        method: str,
+        target: str,
+        headers: Iterable[tuple[str | bytes, str | bytes]],
+        authorization: str | None,
+        dpop: str | None,
+        client_certificate: bytes | None,
+        peer: str | None,
+    ) -> TokenResponse | _PendingResponse: ...
+    def _watch(self) -> _Watch: ...
     def metadata(self) -> bytes:
         """The metadata of the authorization server, as JSON (RFC 8414)."""
     def dpop_nonce(self) -> str | None:
@@ -371,6 +412,8 @@ class Exchange:
         """The URL that the configuration keeps free for an authorization endpoint, of which there is none."""
     @property
     def _may_wait(self) -> bool: ...
+    @property
+    def _keeps_record(self) -> bool: ...
     @property
     def max_body_bytes(self) -> int:
         """How many bytes the body of a request may have: a server need not read more than one beyond them."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from idjag import _core
-from idjag._core import IssuedToken, TokenResponse
+from idjag._core import IssuedToken, TokenResponse, _PendingResponse, _PendingToken
+from idjag._waiting import Waiting
 
 __all__ = ["Exchange"]
 
@@ -46,7 +46,9 @@ class Exchange(_core.Exchange):
         ConfigError: The configuration has a fault, or another process runs over it; the text names file, line and key.
     """
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "_waiting")
+
+    _waiting: dict[asyncio.AbstractEventLoop, Waiting]
 
     def token_endpoint(
         self,
@@ -117,19 +119,18 @@ class Exchange(_core.Exchange):
         scopes: Iterable[str] | None = None,
         authorization_details: str | Sequence[Mapping[str, Any]] | None = None,
     ) -> IssuedToken:
-        """`exchange`, complete when the record of it is durable. As long as there is no record that is at once.
+        """`exchange`, complete when the record of it is durable: the loop does other things until then.
 
-        Where keys are fetched, on another thread: the loop does not wait for them.
+        Who stops awaiting it has spent the assertion; it is on record. Where keys are fetched, or the single-use store
+        is Redis, the exchange itself is on another thread.
         """
-        call = partial(
-            self.exchange,
-            assertion,
-            client_id=client_id,
-            resource=resource,
-            scopes=scopes,
-            authorization_details=authorization_details,
-        )
-        return await asyncio.to_thread(call) if self._may_wait else call()
+        arguments = (assertion, client_id, resource, scopes, authorization_details)
+        begin = self._begin_exchange
+        answer = await asyncio.to_thread(begin, *arguments) if self._may_wait else begin(*arguments)
+        if isinstance(answer, _PendingToken):
+            await self._durable(answer.receipt)
+            return answer.finish()
+        return answer
 
     async def token_endpoint_async(
         self,
@@ -142,12 +143,27 @@ class Exchange(_core.Exchange):
         client_certificate: bytes | None = None,
         peer: str | None = None,
     ) -> TokenResponse:
-        """`token_endpoint`, complete when the record of it is durable. As long as there is none, that is at once.
+        """`token_endpoint`, complete when the record of it is durable: the loop does other things until then.
 
-        Where keys or clients' documents are fetched, or the single-use store is Redis, on another thread: the loop does
-        not wait for them.
+        Where keys or clients' documents are fetched, or the single-use store is Redis, the exchange itself is on
+        another thread.
         """
-        arguments = ("token", body, method, target, headers, authorization, dpop, client_certificate, peer)
-        if self._may_wait:
-            return await asyncio.to_thread(self._answer, *arguments)
-        return self._answer(*arguments)
+        arguments = (body, method, target, headers, authorization, dpop, client_certificate, peer)
+        begin = self._begin_answer
+        answer = await asyncio.to_thread(begin, *arguments) if self._may_wait else begin(*arguments)
+        if isinstance(answer, _PendingResponse):
+            await self._durable(answer.receipt)
+            return answer.finish()
+        return answer
+
+    def _durable(self, receipt: int) -> asyncio.Future[None]:
+        """Done when what `receipt` stands for can be finished without waiting."""
+        loop = asyncio.get_running_loop()
+        try:
+            waiting = self._waiting[loop]
+        except (AttributeError, KeyError):
+            # Of loops that ended nobody waits any more.
+            others = {loop: it for loop, it in getattr(self, "_waiting", {}).items() if not loop.is_closed()}
+            waiting = Waiting(self._watch(), loop)
+            self._waiting = others | {loop: waiting}
+        return waiting.wait(receipt)

@@ -10,6 +10,7 @@ does nothing that the engine does not: it reads bytes, hands them over, and send
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -64,8 +65,8 @@ class Application:
         metadata: dict[str, Any] = json.loads(exchange.metadata())
         self._endpoints: dict[str, Callable[..., Awaitable[TokenResponse]]] = {
             _path(metadata["token_endpoint"]): exchange.token_endpoint_async,
-            _path(metadata["revocation_endpoint"]): _at_once(exchange.revocation_endpoint),
-            _path(metadata["introspection_endpoint"]): _at_once(exchange.introspection_endpoint),
+            _path(metadata["revocation_endpoint"]): self._aside(exchange.revocation_endpoint),
+            _path(metadata["introspection_endpoint"]): self._aside(exchange.introspection_endpoint),
         }
         self._documents: dict[str, Callable[[], bytes | None]] = {
             _path(metadata["jwks_uri"]): exchange.jwks,
@@ -135,6 +136,16 @@ class Application:
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": response.body})
 
+    def _aside(self, endpoint: Callable[..., TokenResponse]) -> Callable[..., Awaitable[TokenResponse]]:
+        """An endpoint that is seldom asked: on another thread where it may wait for another host, or for a disk."""
+
+        async def answer(*args: Any, **kwargs: Any) -> TokenResponse:
+            if self._exchange._may_wait or self._exchange._keeps_record:
+                return await asyncio.to_thread(endpoint, *args, **kwargs)
+            return endpoint(*args, **kwargs)
+
+        return answer
+
     async def _rest(self, begun: bytes, receive: Receive) -> bytes | None:
         """The whole body, cut off one byte after the limit; `None` where the client went away."""
         body, limit, more = bytearray(begun), self._exchange.max_body_bytes, True
@@ -174,13 +185,6 @@ def resource_metadata_path(exchange: Exchange, resource: str) -> str:
 
 def _path(url: str) -> str:
     return urlsplit(url).path
-
-
-def _at_once(endpoint: Callable[..., TokenResponse]) -> Callable[..., Awaitable[TokenResponse]]:
-    async def answer(*args: Any, **kwargs: Any) -> TokenResponse:
-        return endpoint(*args, **kwargs)
-
-    return answer
 
 
 def certificate(scope: Scope) -> bytes | None:

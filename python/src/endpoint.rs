@@ -115,7 +115,7 @@ pub(crate) struct Given<'a> {
 
 impl Given<'_> {
     /// Hands it to one of the engine's endpoints.
-    pub(crate) fn answered(&self, endpoint: impl FnOnce(&TokenRequest<'_>) -> Response) -> TokenResponse {
+    pub(crate) fn with<R>(&self, endpoint: impl FnOnce(&TokenRequest<'_>) -> R) -> R {
         let mut headers: Vec<(&str, &[u8])> = self.headers.iter().collect();
         // Who hands over no headers at all hands over the form itself.
         if headers.is_empty() {
@@ -125,13 +125,13 @@ impl Given<'_> {
         for (name, value) in further {
             headers.extend(value.iter().map(|value| (name, value.as_str().as_bytes())));
         }
-        TokenResponse(endpoint(&TokenRequest {
+        endpoint(&TokenRequest {
             method: self.method.as_str(),
             target: self.target.as_str(),
             headers: &headers,
             body: &self.body,
             client_certificate: self.client_certificate.as_deref(),
             peer: self.peer.as_ref().map(Text::as_str),
-        }))
+        })
     }
 }

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use idjag::{Config, Directory, ResourceRequest, Response, Store, TokenRequest};
+use idjag::{Config, Directory, Receipt, ResourceRequest, Response, Store, TokenRequest};
 use idjag_fetch::{Fetcher, Pace};
-use idjag_log::Handed;
+use idjag_log::{Handed, Log};
 use idjag_stores::Alone;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
@@ -23,10 +23,11 @@ use crate::explanation::Explanation;
 use crate::fetching;
 use crate::keeping::{Claiming, Recording, Store as HostStore, Taking};
 use crate::process::Process;
-use crate::request::Request;
+use crate::request::{Asked, Request};
 use crate::revocation::Revocation;
 use crate::text::{Resources, Scopes, Text};
 use crate::token::{IssuedToken, VerifiedToken};
+use crate::waiting::{PendingResponse, PendingToken, Watch};
 
 /// The engine: takes ID-JAGs, mints access tokens, verifies them. Shared by any number of threads.
 #[pyclass(frozen, subclass, module = "idjag")]
@@ -42,8 +43,8 @@ pub(crate) struct Exchange {
     alone: Mutex<Alone>,
     /// Whether the single-use store is on another host, and a call waits for it.
     is_remote: bool,
-    /// Whether exchanges wait for a disk.
-    keeps_record: bool,
+    /// The record, where one is kept: exchanges wait for its disk.
+    log: Option<Arc<Log>>,
 }
 
 /// How a request shows that a token is its own.
@@ -92,7 +93,7 @@ impl Exchange {
         let now = clock.now(py)?;
         let store = given.store(py, &config, now)?;
         let record = given.record(py, &config, now)?;
-        let keeps_record = record.is_some();
+        let log = record.as_ref().map(|record| Arc::clone(record.log()));
         let builder = idjag::Exchange::builder(config);
         let builder = match clock {
             Source::System => builder,
@@ -127,7 +128,7 @@ impl Exchange {
             process,
             alone,
             is_remote,
-            keeps_record,
+            log,
         })
     }
 
@@ -144,18 +145,33 @@ impl Exchange {
         scopes: Option<Scopes>,
         authorization_details: Option<Details>,
     ) -> PyResult<IssuedToken> {
+        let asked = Asked { assertion, client_id, resource, scopes, authorization_details };
         let engine = self.engine(py)?;
-        let resource = resource.unwrap_or_default().0;
-        let resource: Vec<&str> = resource.iter().map(String::as_str).collect();
-        let request = idjag::Request {
-            assertion: assertion.as_str().as_bytes(),
-            client_id: client_id.as_str(),
-            resource: &resource,
-            scope: scopes.as_ref().and_then(|scopes| scopes.0.as_deref()),
-            authorization_details: authorization_details.as_ref().map(|details| &*details.0),
-        };
-        let issued = self.deciding(py, || engine.exchange(&request));
+        let issued = asked.with(|request| self.deciding(py, || engine.exchange(request)));
         issued.map(IssuedToken).map_err(|refusal| errors::refusal(py, refusal))
+    }
+
+    /// The same up to where the record is waited for: an `IssuedToken`, or one that is to be finished.
+    #[pyo3(signature = (assertion, client_id, resource, scopes, authorization_details))]
+    fn _begin_exchange<'py>(
+        &self,
+        py: Python<'py>,
+        assertion: Text<'_>,
+        client_id: Text<'_>,
+        resource: Option<Resources>,
+        scopes: Option<Scopes>,
+        authorization_details: Option<Details>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let asked = Asked { assertion, client_id, resource, scopes, authorization_details };
+        let (engine, now) = (self.at_rest(py)?, self.clock.now(py)?);
+        let pending = asked.with(|request| self.working(py, || engine.decide(request, now)));
+        let pending = pending.map_err(|refusal| errors::refusal(py, refusal))?;
+        let receipt = pending.receipt();
+        if self.waits_for(receipt) {
+            return Ok(Bound::new(py, PendingToken::new(receipt, pending))?.into_any());
+        }
+        let issued = pending.finish().map_err(|refusal| errors::refusal(py, refusal))?;
+        Ok(Bound::new(py, IssuedToken(issued))?.into_any())
     }
 
     /// Exchanges many on all cores, with the answers in the order of the requests. A refusal is an answer.
@@ -271,7 +287,37 @@ impl Exchange {
         let given =
             endpoint::Given { body, method, target, headers, authorization, dpop, client_certificate, peer };
         let engine = self.engine(py)?;
-        Ok(given.answered(|request| self.deciding(py, || answer(engine, request))))
+        Ok(TokenResponse(given.with(|request| self.deciding(py, || answer(engine, request)))))
+    }
+
+    /// The token endpoint up to where the record is waited for: a `TokenResponse`, or one that is to be finished.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
+    fn _begin_answer<'py>(
+        &self,
+        py: Python<'py>,
+        body: Cow<'_, [u8]>,
+        method: Text<'_>,
+        target: Text<'_>,
+        headers: Headers,
+        authorization: Option<Text<'_>>,
+        dpop: Option<Text<'_>>,
+        client_certificate: Option<Cow<'_, [u8]>>,
+        peer: Option<Text<'_>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let given =
+            endpoint::Given { body, method, target, headers, authorization, dpop, client_certificate, peer };
+        let engine = self.engine(py)?;
+        let pending = given.with(|request| self.working(py, || engine.decide_request(request)));
+        if let Some(receipt) = pending.receipt().filter(|receipt| self.waits_for(*receipt)) {
+            return Ok(Bound::new(py, PendingResponse::new(receipt, pending))?.into_any());
+        }
+        Ok(Bound::new(py, TokenResponse(pending.finish()))?.into_any())
+    }
+
+    /// What tells an event loop when that can be finished.
+    fn _watch(&self) -> PyResult<Watch> {
+        let log = self.log.as_ref().ok_or_else(|| PyRuntimeError::new_err("there is no record"))?;
+        Watch::new(log)
     }
 
     /// The metadata of the authorization server, as JSON (RFC 8414).
@@ -381,6 +427,12 @@ impl Exchange {
         self.is_remote || asks_host || self.engine.fetches()
     }
 
+    /// Whether an answer may have to wait for a disk.
+    #[getter]
+    fn _keeps_record(&self) -> bool {
+        self.log.is_some()
+    }
+
     /// How many bytes the body of a request may have.
     #[getter]
     fn max_body_bytes(&self, py: Python<'_>) -> PyResult<usize> {
@@ -432,6 +484,11 @@ impl Exchange {
         self.alone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether what `receipt` stands for has to be waited for.
+    fn waits_for(&self, receipt: Receipt) -> bool {
+        self.log.as_ref().is_some_and(|log| log.settled() < receipt)
+    }
+
     /// Does `work`, and lets others have the interpreter meanwhile where it may wait for another host.
     fn working<R: Send>(&self, py: Python<'_>, work: impl FnOnce() -> R + Send) -> R {
         if self.is_remote { py.detach(work) } else { work() }
@@ -439,7 +496,7 @@ impl Exchange {
 
     /// The same of what also waits for the record.
     fn deciding<R: Send>(&self, py: Python<'_>, work: impl FnOnce() -> R + Send) -> R {
-        if self.is_remote || self.keeps_record { py.detach(work) } else { work() }
+        if self.is_remote || self.log.is_some() { py.detach(work) } else { work() }
     }
 
     /// The engine, its clock asked for the call that follows.

@@ -59,7 +59,7 @@ impl IdentityProvider {
         let given =
             endpoint::Given { body, method, target, headers, authorization, dpop, client_certificate, peer };
         let provider = self.provider(py)?;
-        Ok(given.answered(|request| provider.handle(request)))
+        Ok(TokenResponse(given.with(|request| provider.handle(request))))
     }
 
     /// Signs an ID token, for whoever has signed the person in.

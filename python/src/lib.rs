@@ -22,6 +22,7 @@ mod request;
 mod revocation;
 mod text;
 mod token;
+mod waiting;
 
 /// The native half of the package `idjag`. Import that.
 #[pyo3::pymodule(gil_used = false)]
@@ -44,6 +45,8 @@ mod _core {
     use super::revocation::Revocation;
     #[pymodule_export]
     use super::token::{IssuedToken, VerifiedToken};
+    #[pymodule_export]
+    use super::waiting::{PendingResponse, PendingToken, Watch};
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
 }

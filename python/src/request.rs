@@ -64,3 +64,26 @@ impl Request {
         }
     }
 }
+
+/// The arguments of one exchange, as they came.
+pub(crate) struct Asked<'a> {
+    pub(crate) assertion: Text<'a>,
+    pub(crate) client_id: Text<'a>,
+    pub(crate) resource: Option<Resources>,
+    pub(crate) scopes: Option<Scopes>,
+    pub(crate) authorization_details: Option<Details>,
+}
+
+impl Asked<'_> {
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&idjag::Request<'_>) -> R) -> R {
+        let resource = self.resource.as_ref().map_or(&[][..], |resource| &resource.0);
+        let resource: Vec<&str> = resource.iter().map(String::as_str).collect();
+        work(&idjag::Request {
+            assertion: self.assertion.as_str().as_bytes(),
+            client_id: self.client_id.as_str(),
+            resource: &resource,
+            scope: self.scopes.as_ref().and_then(|scopes| scopes.0.as_deref()),
+            authorization_details: self.authorization_details.as_ref().map(|details| &*details.0),
+        })
+    }
+}
