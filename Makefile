@@ -6,7 +6,7 @@ SKIP ?=
 # For `make fuzz`: seconds for each target, and which targets.
 SECONDS ?= 20
 TARGETS ?= jws claims jwk jwks config policy directory exchange endpoint dpop never_forged batch_equals_single \
-    verify_roundtrip c_calls
+    verify_roundtrip record c_calls
 
 # For `make install`: everything goes to PREFIX/lib and PREFIX/include.
 PREFIX ?= /usr/local
@@ -143,8 +143,9 @@ test-c: need-rust need-c $(if $(filter python,$(skipped)),,need-venv)
 test-c: ## the C library: header, vectors, threads, AddressSanitizer, valgrind, installed, examples
 	ffi/tests/run
 
-test-python: need-rust need-venv need-node ## the Python package: stubs, types, style, the vector table, real servers, a wheel
+test-python: need-rust need-venv need-node ## the Python package: stubs, types, style, the vector table, real servers, exports, Sigma rules, a wheel
 	@$(MAKE) --no-print-directory dev
+	$(CARGO) build --release --locked -p idjag-cli
 	cd python && $(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check .
 	cd python && $(VENV)/bin/mypy
 	cd python && $(VENV)/bin/python -m mypy.stubtest idjag

@@ -108,3 +108,44 @@ fn a_changed_line_is_named_and_its_log_is_frozen_before_another_begins() {
     let whole: Vec<_> = both.json_lines().iter().map(|log| log["whole"].as_bool().unwrap()).collect();
     assert_eq!((both.status, whole), (1, vec![false, true]));
 }
+
+#[test]
+fn events_and_tiles_are_made_of_what_verifies_and_nothing_else() {
+    let place = wave("audit-export");
+    let (dir, vkey) = (place.path("audit"), vkey(&place));
+    let export = |more: &[&str]| idjag(&[&["audit", "export", &dir, "--vkey", &vkey][..], more].concat());
+    let events = export(&["--format", "ocsf"]);
+    let all = events.json_lines();
+    assert_eq!((events.status, events.err.as_str()), (0, ""));
+    let written = place.read("audit/0/00000000000000000000.jsonl");
+    assert_eq!(all.len(), written.lines().count());
+    let last = all.last().unwrap();
+    assert_eq!(last["metadata"]["sequence"], all.len() - 1);
+    assert_eq!(last["metadata"]["event_code"], "IJ900I");
+    let granted = export(&["--format", "ecs", "--decision", "allow", "--since", "1h"]).json_lines();
+    assert_eq!(granted.len(), 70);
+    assert!(granted.iter().all(|event| event["event"]["outcome"] == "success"));
+    let refused = export(&["--format", "cef", "--event", "exchange", "--decision", "deny"]).fine();
+    assert_eq!(refused.lines().filter(|line| line.starts_with("CEF:0|idjag|")).count(), 56);
+
+    let out = place.path("public");
+    assert_eq!(export(&["--tlog", &out]).fine(), "");
+    let notes = place.read("audit/0/checkpoints");
+    assert!(notes.ends_with(&place.read("public/0/checkpoint")));
+    let bundle = format!("public/0/tile/entries/000.p/{}", all.len());
+    assert!(std::fs::read(place.path(&bundle)).unwrap().len() > written.len());
+    for wrong in [&["--tlog", &out][..], &["--tlog", "elsewhere", "--user", "ada"], &[]] {
+        assert_eq!(export(wrong).status, 2, "{wrong:?}");
+    }
+
+    place.write("audit/0/00000000000000000000.jsonl", &written.replacen("\"deny\"", "\"none\"", 1));
+    let changed = export(&["--format", "ocsf"]);
+    assert_eq!(
+        (changed.status, changed.out.as_str()),
+        (1, ""),
+        "no checkpoint before the line that was changed"
+    );
+    assert!(changed.err.contains("is not whole: 0 lines"), "{}", changed.err);
+    let report = idjag(&["audit", "report", &dir, "--vkey", &vkey]);
+    assert!(report.status == 1 && report.out.contains("0 granted") && report.out.contains("CHANGED"));
+}

@@ -26,6 +26,7 @@ use crate::notices::Notice;
 use crate::policy::Policy;
 use crate::policy_changes;
 use crate::possession::Possession;
+use crate::reach;
 use crate::reason::{Reason, Refusal};
 use crate::record::{Event, Note, Receipt, Record};
 use crate::replay::{Claim, Claimed, Memory, MemoryReplay, Purpose, ReplayKey, ReplayStats, ReplayStore};
@@ -386,7 +387,7 @@ impl Builder {
         };
         let state = engine.load();
         engine.note_config(&state, None);
-        engine.note_policy(&state, None, &state.policy);
+        engine.note_policy(None, &state.policy);
         engine.note_directory(&state, None);
         drop(state);
         Ok(engine)
@@ -772,7 +773,7 @@ impl Exchange {
             Ok(State { policy, ..state.next() })
         })?;
         if let Some((before, after)) = replaced {
-            self.note_policy(&self.load(), Some(&before), &after);
+            self.note_policy(Some(&before), &after);
         }
         Ok(())
     }
@@ -804,7 +805,7 @@ impl Exchange {
         if let Some((server, policy, directory)) = replaced {
             let state = self.load();
             self.note_config(&state, Some(&server.digest));
-            self.note_policy(&state, Some(&policy), &state.policy);
+            self.note_policy(Some(&policy), &state.policy);
             self.note_directory(&state, Some(&directory));
         }
         Ok(())
@@ -843,13 +844,18 @@ impl Exchange {
         );
     }
 
-    fn note_policy(&self, state: &State, before: Option<&Policy>, after: &Policy) {
-        let changes = policy_changes::changes(before, after);
-        let before = before.map(Policy::digest);
-        if before != Some(after.digest()) {
-            let (file, digest) = (after.file(), after.digest());
-            self.note(state, &Note::Policy { file, before, digest, changes: &changes });
+    /// Records a policy with what it changes, for whom: counting people takes a while, and nobody waits for it.
+    fn note_policy(&self, before: Option<&Policy>, after: &Policy) {
+        // Not held as a request holds it, which is short.
+        let state = State::clone(&self.load());
+        let earlier = before.map(Policy::digest);
+        if earlier == Some(after.digest()) || !state.server.keeps_record {
+            return;
         }
+        let mut changes = policy_changes::changes(before, after);
+        let reach = reach::count(before, after, &mut changes, &state.directory, &state.keyring);
+        let (file, digest) = (after.file(), after.digest());
+        self.note(&state, &Note::Policy { file, before: earlier, digest, changes: &changes, reach });
     }
 
     /// The JWK set of our public keys, as JSON (RFC 7517 section 5).

@@ -122,6 +122,7 @@ mod plain_json;
 mod policy;
 mod policy_changes;
 mod possession;
+mod reach;
 mod reason;
 mod record;
 mod replay;
@@ -158,7 +159,7 @@ pub use key_source::{FetchSettings, KeyOwner, KeySource, Sought, WantedKeys};
 pub use notices::{Board, BoardUnavailable, Notice};
 pub use reason::{Check, OAuthError, Reason, Refusal};
 pub use record::{
-    ConnectorChange, ConnectorSummary, Event, Fact, NoRecord, Note, Receipt, Record, RecordUnavailable,
+    ConnectorChange, ConnectorSummary, Event, Fact, NoRecord, Note, Reach, Receipt, Record, RecordUnavailable,
 };
 pub use replay::{Claim, Claimed, MemoryReplay, Purpose, ReplayKey, ReplayStats, ReplayStore};
 pub use resource_request::ResourceRequest;

@@ -318,6 +318,23 @@ impl Connector {
             || groups.into_iter().any(|group| self.covering(group, issuer, tenant).any(allows))
     }
 
+    /// Whether any grant names `group`, of whatever people.
+    pub(crate) fn mentions(&self, group: &str) -> bool {
+        self.by_group.contains_key(group)
+    }
+
+    /// The types of `authorization_details` that the grants allow to people in `groups`.
+    pub(crate) fn details_given(
+        &self,
+        issuer: &str,
+        tenant: Option<&str>,
+        groups: &[&str],
+    ) -> impl Iterator<Item = &str> {
+        let named = groups.iter().flat_map(move |group| self.covering(group, issuer, tenant));
+        let everyone = self.grants_at(&self.everyone).filter(move |grant| grant.covers(issuer, tenant));
+        named.chain(everyone).flat_map(|grant| grant.authorization_details.iter().map(String::as_str))
+    }
+
     /// The grants that name `group`, of people of this IdP and tenant.
     fn covering(&self, group: &str, issuer: &str, tenant: Option<&str>) -> impl Iterator<Item = &Grant> {
         let known = self.group_marks & mark(group) != 0;

@@ -13,9 +13,14 @@ pub(crate) fn changes(before: Option<&Policy>, after: &Policy) -> Vec<ConnectorC
         id: now.id.clone(),
         before: earlier(&now.id).map(summary),
         after: Some(summary(now)),
+        reach: None,
     });
-    let gone =
-        gone.map(|known| ConnectorChange { id: known.id.clone(), before: Some(summary(known)), after: None });
+    let gone = gone.map(|known| ConnectorChange {
+        id: known.id.clone(),
+        before: Some(summary(known)),
+        after: None,
+        reach: None,
+    });
     there.chain(gone).filter(|change| change.before != change.after).collect()
 }
 

@@ -105,6 +105,8 @@ pub enum Note<'a> {
         digest: &'a str,
         /// What it changes; of the first, every connector.
         changes: &'a [ConnectorChange],
+        /// Whom it reaches by all of those; `None`: the directory does not know, or too much would have to be counted.
+        reach: Option<Reach>,
     },
     /// Another directory, or the first.
     Directory {
@@ -168,6 +170,21 @@ pub struct ConnectorChange {
     pub before: Option<ConnectorSummary>,
     /// As it is; `None`: it is gone.
     pub after: Option<ConnectorSummary>,
+    /// Whom that reaches; `None` as in [`Note::Policy`].
+    pub reach: Option<Reach>,
+}
+
+/// People whom a change of the policy reaches, of those whom the directory lists as active, by the groups that it lists.
+/// People of IdPs that are configured without the directory are not among them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reach {
+    /// Who get something now.
+    pub people: usize,
+    /// Who get a scope, or a type of `authorization_details`, that they did not get before.
+    pub gained: usize,
+    /// Who no longer get one that they got.
+    pub lost: usize,
 }
 
 /// Who gets what by one connector.

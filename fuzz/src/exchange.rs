@@ -77,7 +77,7 @@ pub fn verify_roundtrip(data: &[u8]) {
 }
 
 /// Replaces, inserts, removes or repeats at a place.
-fn apply(part: &mut Vec<u8>, [kind, high, low, byte]: [u8; 4]) {
+pub(crate) fn apply(part: &mut Vec<u8>, [kind, high, low, byte]: [u8; 4]) {
     let at = usize::from(u16::from_be_bytes([high, low])) % (part.len() + 1);
     match kind % 5 {
         0 if at < part.len() => part[at] = byte,

@@ -10,6 +10,7 @@ mod endpoint;
 mod exchange;
 mod parsers;
 mod policy;
+mod record;
 mod tokens;
 mod tree;
 mod world;
@@ -20,13 +21,14 @@ pub use endpoint::endpoint;
 pub use exchange::{exchange, never_forged, verify_roundtrip};
 pub use parsers::{config, directory, jwk, jwks};
 pub use policy::policy;
+pub use record::record;
 pub use tokens::{claims, jws};
 
 /// A target.
 pub type Target = fn(&[u8]);
 
 /// Every target, by name.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("jws", jws),
     ("claims", claims),
     ("exchange", exchange),
@@ -40,4 +42,5 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("policy", policy),
     ("jwk", jwk),
     ("verify_roundtrip", verify_roundtrip),
+    ("record", record),
 ];

@@ -282,9 +282,7 @@ fn escape(text: &str, out: &mut Vec<u8>) {
         return;
     }
     for c in text.chars() {
-        let commands = c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        if commands {
+        if is_command(c) {
             out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
         } else {
             if c == '"' || c == '\\' {
@@ -293,6 +291,13 @@ fn escape(text: &str, out: &mut Vec<u8>) {
             out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         }
     }
+}
+
+/// Whether a terminal or a reader of lines could take this for a command: controls, line separators, marks that turn the
+/// direction of text.
+pub(crate) fn is_command(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What happened beside exchanges, as lines.
 
-use idjag::{ConnectorChange, ConnectorSummary, Note, Revocation};
+use idjag::{ConnectorChange, ConnectorSummary, Note, Reach, Revocation};
 
 use crate::line::{Line, Subjects};
 
@@ -14,7 +14,6 @@ pub(crate) fn lines(note: &Note<'_>, at_ms: i64, mut done: impl FnMut(&[u8])) {
         line.end();
         done(&out);
     };
-    let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     match note {
         Note::Config { file, before, digest, kid, idps, clients } => {
             write("IJ330I", "config_loaded", &|line| {
@@ -22,20 +21,24 @@ pub(crate) fn lines(note: &Note<'_>, at_ms: i64, mut done: impl FnMut(&[u8])) {
                 line.text("config_before", before.unwrap_or_default());
                 line.text("config", digest);
                 line.text("signs_with", kid);
-                line.number("idps", number(*idps));
-                line.number("clients", number(*clients));
+                line.number("idps", count(*idps));
+                line.number("clients", count(*clients));
             });
         }
-        Note::Policy { file, before, digest, changes } => {
+        Note::Policy { file, before, digest, changes, reach } => {
             write("IJ310I", "policy_loaded", &|line| {
                 line.text("file", file);
                 line.text("policy_before", before.unwrap_or_default());
                 line.text("policy", digest);
-                line.number("connectors_changed", number(changes.len()));
+                line.number("connectors_changed", count(changes.len()));
+                people(line, *reach, before.is_some());
             });
             // A line each: a policy may have a thousand of them.
             for change in *changes {
-                write("IJ311I", "connector_changed", &|line| connector(line, change, digest));
+                write("IJ311I", "connector_changed", &|line| {
+                    connector(line, change, before.unwrap_or_default(), digest);
+                    people(line, change.reach, before.is_some());
+                });
             }
         }
         Note::Directory { before, people, digest_before, digest } => {
@@ -43,14 +46,14 @@ pub(crate) fn lines(note: &Note<'_>, at_ms: i64, mut done: impl FnMut(&[u8])) {
                 line.text("directory_before", digest_before.unwrap_or_default());
                 line.text("directory", digest);
                 if let Some(before) = before {
-                    line.number("people_before", number(*before));
+                    line.number("people_before", count(*before));
                 }
-                line.number("people", number(*people));
+                line.number("people", count(*people));
             });
         }
         Note::Keys { issuer, usable } => write("IJ300I", "keys_changed", &|line| {
             line.text("iss", issuer);
-            line.number("usable", number(*usable));
+            line.number("usable", count(*usable));
         }),
         Note::VerifyRefused { reason, resource } => write("IJ110E", "verify", &|line| {
             line.text("decision", "deny");
@@ -61,8 +64,23 @@ pub(crate) fn lines(note: &Note<'_>, at_ms: i64, mut done: impl FnMut(&[u8])) {
     }
 }
 
-fn connector(line: &mut Line<'_>, change: &ConnectorChange, digest: &str) {
+fn count(items: usize) -> i64 {
+    i64::try_from(items).unwrap_or(i64::MAX)
+}
+
+/// Whom a change reaches: who get something, and, where there was a policy before, who gained and who lost.
+fn people(line: &mut Line<'_>, reach: Option<Reach>, is_change: bool) {
+    let Some(Reach { people, gained, lost, .. }) = reach else { return };
+    line.number("people", count(people));
+    if is_change {
+        line.number("people_gained", count(gained));
+        line.number("people_lost", count(lost));
+    }
+}
+
+fn connector(line: &mut Line<'_>, change: &ConnectorChange, before: &str, digest: &str) {
     line.text("connector", &change.id);
+    line.text("policy_before", before);
     line.text("policy", digest);
     if let Some(ConnectorSummary { state, scopes, grants, .. }) = &change.before {
         line.text("state_before", state.as_str());

@@ -1,4 +1,6 @@
 //! Whether a record is what was written: every line hashed again, every checkpoint's root computed again.
+//!
+//! Who wants the lines gets each of them once a checkpoint over it holds, and none that no checkpoint covers.
 
 use std::fs;
 use std::io::Read;
@@ -10,6 +12,7 @@ use crate::crypto::Hash;
 use crate::error::Error;
 use crate::folder::logs;
 use crate::note::{Checkpoint, Verifier};
+use crate::read::Line;
 use crate::retain::REMOVED;
 use crate::segment::{Scanned, lines_path, read_tree, scan, segments, tree_path};
 use crate::tree::{Frontier, leaf};
@@ -28,6 +31,8 @@ pub struct Checked {
     pub lines: u64,
     /// How many lines, from the very first, the last checkpoint covers.
     pub covered: u64,
+    /// How many lines, from the very first, are under a checkpoint that holds: the same, where the log is whole.
+    pub verified: u64,
     /// Checkpoints.
     pub checkpoints: usize,
     /// Bytes that were hashed.
@@ -66,18 +71,78 @@ impl Checked {
 ///
 /// A file that cannot be read. What was changed is no error: it is in [`Checked::findings`].
 pub fn verify(path: &Path, verifier: &Verifier) -> Result<Vec<Checked>, Error> {
-    logs(path)?
-        .into_iter()
-        .map(|log| {
-            let name = log.to_string();
-            Check::new(log, path.join(&name).as_path(), &verifier.below(&name))?.run()
-        })
-        .collect()
+    check(path, verifier, None)
 }
 
-struct Check<'d> {
+/// Like [`verify`], and gives `each` the lines, one log after the other, each in its order: a line when a checkpoint over it
+/// was found to hold, so never one that no checkpoint covers. `each` may end it: the log is then left out of the answer, and
+/// those after it.
+///
+/// Keeps the lines between two checkpoints in memory.
+///
+/// # Errors
+///
+/// As [`verify`]; more than 256 MiB between two checkpoints, which no log of ours has.
+pub fn verified(
+    path: &Path,
+    verifier: &Verifier,
+    mut each: impl FnMut(Line<'_>) -> ControlFlow<()>,
+) -> Result<Vec<Checked>, Error> {
+    check(path, verifier, Some(&mut each))
+}
+
+type Each<'e> = dyn FnMut(Line<'_>) -> ControlFlow<()> + 'e;
+
+fn check(path: &Path, verifier: &Verifier, mut each: Option<&mut Each<'_>>) -> Result<Vec<Checked>, Error> {
+    let mut all = Vec::new();
+    for log in logs(path)? {
+        let name = log.to_string();
+        let dir = path.join(&name);
+        let mut check = Check::new(log, &dir, &verifier.below(&name))?;
+        check.reader =
+            each.as_deref_mut().map(|each| Reader { held: Vec::new(), next: None, ended: false, each });
+        check.run()?;
+        if check.reader.as_ref().is_some_and(|reader| reader.ended) {
+            break;
+        }
+        all.push(check.checked);
+    }
+    Ok(all)
+}
+
+/// Who wants the lines.
+struct Reader<'e> {
+    /// Lines that no checkpoint was compared with yet, each with its newline.
+    held: Vec<u8>,
+    /// The number of the first of them, or of the line that comes.
+    next: Option<u64>,
+    ended: bool,
+    each: &'e mut Each<'e>,
+}
+
+impl Reader<'_> {
+    const MOST_BYTES: usize = 256 << 20;
+
+    /// A checkpoint over the lines that are held holds.
+    fn hand_out(&mut self, log: u32) {
+        let mut number = self.next.unwrap_or_default();
+        for line in self.held.split_inclusive(|byte| *byte == b'\n') {
+            // What is under a checkpoint was written as UTF-8.
+            let text = str::from_utf8(line.strip_suffix(b"\n").unwrap_or(line)).unwrap_or_default();
+            if !self.ended && (self.each)(Line { log, number, text }).is_break() {
+                self.ended = true;
+            }
+            number += 1;
+        }
+        self.held.clear();
+        self.next = Some(number);
+    }
+}
+
+struct Check<'d, 'e> {
     dir: &'d Path,
     checked: Checked,
+    reader: Option<Reader<'e>>,
     /// In ascending order.
     checkpoints: Vec<Checkpoint>,
     /// How many of them were compared.
@@ -89,17 +154,19 @@ struct Check<'d> {
     removed: Option<(u64, u64)>,
 }
 
-impl<'d> Check<'d> {
+impl<'d> Check<'d, '_> {
     fn new(log: u32, dir: &'d Path, verifier: &Verifier) -> Result<Self, Error> {
         let (notes, bytes) = checkpoints::read(dir, verifier)?;
         let mut this = Self {
             dir,
+            reader: None,
             checked: Checked {
                 log,
                 origin: verifier.name().to_owned(),
                 first: 0,
                 lines: 0,
                 covered: 0,
+                verified: 0,
                 checkpoints: notes.len(),
                 bytes: 0,
                 findings: Vec::new(),
@@ -137,20 +204,20 @@ impl<'d> Check<'d> {
         Ok(this)
     }
 
-    fn run(mut self) -> Result<Checked, Error> {
+    fn run(&mut self) -> Result<(), Error> {
         let firsts = segments(self.dir)?;
         for (at, first) in firsts.iter().enumerate() {
             let bound = firsts.get(at + 1).copied();
             if !self.segment(*first, bound, at == 0)? {
                 self.say_what_was_removed();
-                return Ok(self.checked);
+                return Ok(());
             }
         }
         self.say_what_was_removed();
         if firsts.is_empty() && self.checked.covered > 0 {
             self.damage("", Some(0), format!("and all up to {} are gone", self.checked.covered - 1));
         }
-        Ok(self.checked)
+        Ok(())
     }
 
     /// Checks one segment. Whether it makes sense to look at the next one.
@@ -169,13 +236,22 @@ impl<'d> Check<'d> {
         } else if before != self.edge {
             self.damage(&tree_name(first), None, "is not the tree of the lines before it".to_owned());
         }
-        let mut wrong = None;
+        let (mut wrong, mut full) = (None, false);
         let mut at = 0;
         let scanned = scan(self.dir, first, bound, |number, line| {
+            full = !self.hold(number, line);
             wrong = self.line(number, line, known.get(at));
             at += 1;
-            if wrong.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            let ended = self.reader.as_ref().is_some_and(|reader| reader.ended);
+            if wrong.is_some() || full || ended { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
+        if full {
+            let path = lines_path(self.dir, first);
+            return Err(Error::unusable(&path, "has more than 256 MiB between two checkpoints"));
+        }
+        if self.reader.as_ref().is_some_and(|reader| reader.ended) {
+            return Ok(false);
+        }
         self.checked.lines = self.edge.size();
         self.checked.bytes += scanned.good;
         if let Some((number, what)) = wrong {
@@ -194,6 +270,7 @@ impl<'d> Check<'d> {
         }
         let root = self.edge.root();
         self.compared = self.checkpoints.iter().take_while(|checkpoint| checkpoint.size <= first).count();
+        self.checked.verified = first;
         let before = self.checkpoints.get(..self.compared).unwrap_or_default().iter();
         let tied = before.rev().take_while(|checkpoint| checkpoint.size == first);
         let mut roots = tied.map(|checkpoint| checkpoint.root == root);
@@ -228,6 +305,15 @@ impl<'d> Check<'d> {
         }
     }
 
+    /// Keeps one line for who wants it, until a checkpoint over it is compared. Whether there is room.
+    fn hold(&mut self, number: u64, line: &[u8]) -> bool {
+        let Some(reader) = &mut self.reader else { return true };
+        reader.next.get_or_insert(number);
+        reader.held.extend_from_slice(line);
+        reader.held.push(b'\n');
+        reader.held.len() <= Reader::MOST_BYTES
+    }
+
     /// Takes one line. What is wrong with it or one before it.
     fn line(&mut self, number: u64, line: &[u8], known: Option<&Hash>) -> Option<(Option<u64>, String)> {
         let hash = leaf(line);
@@ -254,6 +340,10 @@ impl<'d> Check<'d> {
                 });
             }
             self.compared += 1;
+            self.checked.verified = self.edge.size();
+            if let Some(reader) = &mut self.reader {
+                reader.hand_out(self.checked.log);
+            }
             if let Some(line) = self.suspect.take() {
                 // The lines are whole, so the hashes beside them are not.
                 self.checked.findings.push(Finding {

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use idjag::{Clock, SystemClock};
-use serde_json::Value;
 
+use super::filter::Filter;
 use crate::Answer;
 use crate::problem::Result;
 
@@ -59,55 +59,16 @@ pub(crate) struct QueryArgs {
     /// The folder of the record
     #[arg(value_name = "DIR")]
     dir: PathBuf,
-    /// The person: `sub`, or `sub_hmac`
-    #[arg(long, value_name = "SUB")]
-    user: Option<String>,
-    /// The client: `client_id`
-    #[arg(long, value_name = "ID")]
-    client: Option<String>,
-    /// The connector
-    #[arg(long, value_name = "ID")]
-    connector: Option<String>,
-    /// The IdP: `iss`
-    #[arg(long, value_name = "ISSUER")]
-    issuer: Option<String>,
-    /// What happened: `exchange`, `log_opened` and so on
-    #[arg(long, value_name = "EVENT")]
-    event: Option<String>,
-    /// `allow`, `deny` or `error`
-    #[arg(long, value_name = "DECISION")]
-    decision: Option<String>,
-    /// Why it was refused: the slug
-    #[arg(long, value_name = "SLUG")]
-    reason: Option<String>,
-    /// Not before: `90s`, `15m`, `12h`, `7d`, or a time as lines have it
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
+    #[command(flatten)]
+    filter: Filter,
 }
 
 pub(crate) fn query(args: &QueryArgs) -> Result<Answer> {
-    let since = args.since.as_deref().map(|text| super::since(text, SystemClock.now())).transpose();
-    let since = since.map_err(crate::problem::Problem::new)?;
-    let asked = [
-        (&["client_id"][..], &args.client),
-        (&["connector"], &args.connector),
-        (&["iss"], &args.issuer),
-        (&["event"], &args.event),
-        (&["decision"], &args.decision),
-        (&["reason"], &args.reason),
-        (&["sub", "sub_hmac"], &args.user),
-    ];
-    let fits = |line: &Value| {
-        let is = |member: &&str, wanted: &String| line.get(*member).and_then(Value::as_str) == Some(wanted);
-        let at = line.get("timestamp").and_then(Value::as_str).and_then(idjag_log::parse_timestamp);
-        asked.iter().all(|(members, wanted)| {
-            wanted.as_ref().is_none_or(|wanted| members.iter().any(|member| is(member, wanted)))
-        }) && since.is_none_or(|since| at.is_some_and(|at| at >= since))
-    };
+    let since = args.filter.since(SystemClock.now())?;
     let mut out = anstream::stdout().lock();
     let (mut found, mut written) = (false, Ok(()));
     idjag_log::lines(&args.dir, since, |line| {
-        if serde_json::from_str(line.text).is_ok_and(|value| fits(&value)) {
+        if args.filter.takes(line.text, since) {
             found = true;
             written = writeln!(out, "{}", line.text);
         }

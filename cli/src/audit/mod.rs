@@ -1,7 +1,10 @@
 //! `idjag audit`: looks at a record on disk.
 
+mod export;
+mod filter;
 mod freeze;
 mod lines;
+mod policies;
 mod proof;
 mod report;
 mod verify;
@@ -10,6 +13,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 use idjag_log::{Verifier, own_verifier};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::Answer;
 use crate::problem::{Problem, Result};
@@ -33,6 +37,7 @@ enum Command {
     Tail(lines::TailArgs),
     Query(lines::QueryArgs),
     Report(report::Args),
+    Export(export::Args),
     Freeze(freeze::Args),
 }
 
@@ -44,6 +49,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
         Command::Tail(args) => lines::tail(args),
         Command::Query(args) => lines::query(args),
         Command::Report(args) => report::run(args),
+        Command::Export(args) => export::run(args),
         Command::Freeze(args) => freeze::run(args),
     }
 }
@@ -76,6 +82,17 @@ fn since(text: &str, now: i64) -> std::result::Result<i64, String> {
     };
     let number: i64 = text.get(..text.len() - 1).and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
     Ok(now.saturating_sub(number.saturating_mul(unit)))
+}
+
+/// How far it is, on a terminal: by the bytes of the lines.
+fn bar(dir: &Path) -> ProgressBar {
+    let entries = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let lines = entries(dir).flat_map(|log| entries(&log.path()).collect::<Vec<_>>());
+    let lines = lines.filter(|file| file.path().extension().is_some_and(|kind| kind == "jsonl"));
+    let bytes = lines.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
+    let style = ProgressStyle::with_template("reading {bar:40} {bytes}/{total_bytes} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(bytes).with_style(style)
 }
 
 #[cfg(test)]
