@@ -181,7 +181,7 @@ def test_the_record_has_each_line_and_what_it_refuses_is_not_granted(
         lines.append(json.loads(line))
 
     exchange = engine(record=record)
-    assert [line["event"] for line in lines] == ["policy_loaded", "connector_changed", "directory_loaded"]
+    assert {"policy_loaded", "connector_changed", "directory_loaded"} <= {line["event"] for line in lines}
     lines.clear()
     assertion = id_jag()
     token = exchange.exchange(assertion, client_id=CLIENT)
