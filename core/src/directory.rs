@@ -129,14 +129,15 @@ impl Directory {
         let matters: Vec<bool> = self.groups().map(matters).collect();
         // Of the realm and the groups, their numbers.
         let mut found: HashMap<Vec<u32>, usize, RandomState> = HashMap::default();
-        let (mut people, mut key) = (self.people.as_slice(), Vec::new());
-        while let Some((record, others)) = Record::read(people) {
-            people = others;
-            if record.active && listed.get(record.realm as usize) == Some(&true) {
+        let mut key = Vec::new();
+        for (realm, Entry { active, mut groups }) in self.people.each() {
+            if active && listed.get(realm as usize) == Some(&true) {
                 key.clear();
-                key.push(record.realm);
-                let groups = record.groups.iter().map(|number| u32::from_le_bytes(*number));
-                key.extend(groups.filter(|number| matters.get(*number as usize) == Some(&true)));
+                key.push(realm);
+                while let Some((number, others)) = self.people.first_number(groups) {
+                    groups = others;
+                    key.extend(Some(number).filter(|number| matters.get(*number as usize) == Some(&true)));
+                }
                 key.get_mut(1..).unwrap_or_default().sort_unstable();
                 *found.entry_ref(key.as_slice()).or_default() += 1;
                 if found.len() > most {
@@ -226,15 +227,8 @@ impl<'a> Iterator for Groups<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
-        let number = if self.directory.people.width() == 2 {
-            let (number, others) = self.numbers.split_first_chunk()?;
-            self.numbers = others;
-            u32::from(u16::from_le_bytes(*number))
-        } else {
-            let (number, others) = self.numbers.split_first_chunk()?;
-            self.numbers = others;
-            u32::from_le_bytes(*number)
-        };
+        let (number, others) = self.directory.people.first_number(self.numbers)?;
+        self.numbers = others;
         self.directory.name(*self.directory.groups.get(number as usize)?)
     }
 }

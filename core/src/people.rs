@@ -122,7 +122,7 @@ impl People {
             if may_be != [false; AHEAD] {
                 for (line, _) in lines.iter().zip(may_be).filter(|(_, may_be)| *may_be) {
                     if let Some(groups) = self.groups_of(line, subject) {
-                        return Some(Entry { active: line.head() >> 32 & 1 == 1, groups });
+                        return Some(Entry { active: line.is_active(), groups });
                     }
                 }
             }
@@ -133,14 +133,28 @@ impl People {
         None
     }
 
+    /// Each of them, with the number of the realm.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (u32, Entry<'_>)> {
+        self.lines.iter().filter(|line| line.head() != 0).filter_map(|line| {
+            let (_, groups) = self.read(line)?;
+            Some((line.realm(), Entry { active: line.is_active(), groups }))
+        })
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Bytes of a group's number: two or four.
-    pub(crate) fn width(&self) -> usize {
-        self.width
+    /// The first of the numbers of an [`Entry`]'s groups, and the others.
+    pub(crate) fn first_number<'g>(&self, groups: &'g [u8]) -> Option<(u32, &'g [u8])> {
+        if self.width == 2 {
+            let (number, others) = groups.split_first_chunk()?;
+            Some((u32::from(u16::from_le_bytes(*number)), others))
+        } else {
+            let (number, others) = groups.split_first_chunk()?;
+            Some((u32::from_le_bytes(*number), others))
+        }
     }
 
     /// What they occupy on the heap, in bytes.
@@ -155,20 +169,25 @@ impl People {
 
     /// The groups of the person in `line`, if this is their subject.
     fn groups_of<'p>(&'p self, line: &'p Line, subject: &[u8]) -> Option<&'p [u8]> {
+        let (known, groups) = self.read(line)?;
+        (known == subject).then_some(groups)
+    }
+
+    /// Subject and groups of the person in `line`.
+    fn read<'p>(&'p self, line: &'p Line) -> Option<(&'p [u8], &'p [u8])> {
         let [_, _, length, count, _, _, _, _, rest @ ..] = &line.0;
-        let (known, groups) = if *length == LONG {
+        if *length == LONG {
             let (start, rest) = rest.split_first_chunk()?;
             let (length, rest) = rest.split_first_chunk()?;
             let (bytes, _) = rest.split_first_chunk()?;
             let start = usize::try_from(u64::from_le_bytes(*start)).ok()?;
             let (known, rest) =
                 self.long.get(start..)?.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-            (known, rest.get(..u32::from_le_bytes(*bytes) as usize)?)
+            Some((known, rest.get(..u32::from_le_bytes(*bytes) as usize)?))
         } else {
             let (known, rest) = rest.split_at_checked(usize::from(*length))?;
-            (known, rest.get(..usize::from(*count) * self.width)?)
-        };
-        (known == subject).then_some(groups)
+            Some((known, rest.get(..usize::from(*count) * self.width)?))
+        }
     }
 
     /// The line of a person; writes down elsewhere what does not fit.
@@ -203,6 +222,15 @@ impl People {
 impl Line {
     fn head(&self) -> u64 {
         self.0.first_chunk().copied().map_or(0, u64::from_le_bytes)
+    }
+
+    /// The number of the realm.
+    fn realm(&self) -> u32 {
+        (self.head() >> 33) as u32
+    }
+
+    fn is_active(&self) -> bool {
+        self.head() >> 32 & 1 == 1
     }
 }
 
@@ -245,7 +273,15 @@ mod tests {
             });
             let people = People::new(state, groups, known.len(), listed);
             let width = if groups < 65_536 { 2 } else { 4 };
-            assert_eq!((people.len(), people.width()), (known.len(), width));
+            assert_eq!((people.len(), people.width), (known.len(), width));
+            let mut realms = [people.each().map(|one| one.0).collect(), Vec::new()];
+            realms[1].extend(known.iter().map(|one| one.1));
+            realms.iter_mut().for_each(|realms| realms.sort_unstable());
+            assert_eq!(realms[0], realms[1]);
+            let active = |is: &dyn Fn(&Entry<'_>) -> bool| people.each().filter(|one| is(&one.1)).count();
+            assert_eq!(active(&|one| one.active), known.iter().filter(|one| one.2).count());
+            let first = |one: &Entry<'_>| people.first_number(one.groups).is_some_and(|first| first.0 == 256);
+            assert_eq!(active(&first), known.len());
             for (subject, realm, active, groups) in &known {
                 let found = people.find(*realm, subject).unwrap();
                 let numbers: Vec<u8> = groups.iter().flat_map(|number| &number[..width]).copied().collect();
