@@ -274,14 +274,16 @@ mod tests {
             let people = People::new(state, groups, known.len(), listed);
             let width = if groups < 65_536 { 2 } else { 4 };
             assert_eq!((people.len(), people.width), (known.len(), width));
-            let mut realms = [people.each().map(|one| one.0).collect(), Vec::new()];
-            realms[1].extend(known.iter().map(|one| one.1));
-            realms.iter_mut().for_each(|realms| realms.sort_unstable());
-            assert_eq!(realms[0], realms[1]);
-            let active = |is: &dyn Fn(&Entry<'_>) -> bool| people.each().filter(|one| is(&one.1)).count();
-            assert_eq!(active(&|one| one.active), known.iter().filter(|one| one.2).count());
-            let first = |one: &Entry<'_>| people.first_number(one.groups).is_some_and(|first| first.0 == 256);
-            assert_eq!(active(&first), known.len());
+            let mut each: Vec<_> = people
+                .each()
+                .map(|(realm, Entry { active, groups })| {
+                    (realm, active, people.first_number(groups).unwrap().0)
+                })
+                .collect();
+            let mut all: Vec<_> = known.iter().map(|(_, realm, active, _)| (*realm, *active, 256)).collect();
+            each.sort_unstable();
+            all.sort_unstable();
+            assert_eq!(each, all);
             for (subject, realm, active, groups) in &known {
                 let found = people.find(*realm, subject).unwrap();
                 let numbers: Vec<u8> = groups.iter().flat_map(|number| &number[..width]).copied().collect();

@@ -117,7 +117,9 @@ impl Tiles {
             let full = std::mem::take(tile);
             self.write_tile(level, &full)?;
             let mut tree = Frontier::default();
-            full.into_iter().for_each(|hash| tree.push(hash));
+            for hash in full {
+                tree.push(hash);
+            }
             hash = tree.root();
             level += 1;
         }
