@@ -232,9 +232,9 @@ fn a_disk_that_fails_at_any_call_costs_answers_and_nothing_else() {
             }
         };
         begin();
-        let counted = counted(&place);
-        println!("{}: {counted:?}", if goes_on { "goes on" } else { "begins" });
-        for (call, moments) in counted {
+        let calls = counted(&place);
+        println!("{}: {calls:?}", if goes_on { "goes on" } else { "begins" });
+        for (call, moments) in calls {
             for fault in ["error=EIO", "error=ENOSPC", "signal=KILL"] {
                 for moment in 1..=moments {
                     begin();

@@ -64,13 +64,14 @@ fn waves(world: &World, cores: NonZero<usize>) -> Result<(), Failure> {
         }
     }
     let [without, sync, asynchronous] = &took;
-    let rate = |took: &[Took]| WAVE as f64 / median(took.iter().map(|took| took.clock).collect());
+    let (granted, all) = (f64::from(u32::try_from(WAVE)?), f64::from(u32::try_from(requests.len())?));
+    let rate = |took: &[Took]| granted / median(took.iter().map(|took| took.clock).collect());
     let share = |took: &[Took]| {
         median(without.iter().zip(took).map(|(without, with)| without.clock / with.clock).collect())
     };
     let added = |took: &[Took]| {
         let more = without.iter().zip(took).map(|(without, with)| with.processor - without.processor);
-        median(more.collect()) * 1e6 / requests.len() as f64
+        median(more.collect()) * 1e6 / all
     };
     let tokens = |took: &[Took]| format!("{:.0}/s", rate(took));
     let events = requests.len();
@@ -99,7 +100,7 @@ fn wave(
     let answers = black_box(engine.exchange_many_on(requests, cores));
     let clock = began.elapsed().as_secs_f64();
     drop(engine);
-    let processor = (processor_time() - processor).as_secs_f64();
+    let processor = processor_time().saturating_sub(processor).as_secs_f64();
     let granted = answers.iter().filter(|answer| answer.is_ok()).count();
     if granted != WAVE {
         return Err(format!("{granted} of {WAVE} granted").into());
@@ -140,12 +141,14 @@ fn verification() -> Result<(), Failure> {
     for _ in 0..VERIFIED {
         let began = processor_time();
         lines = checked(&folder)?;
-        times.push((processor_time() - began).as_secs_f64());
+        times.push(processor_time().saturating_sub(began).as_secs_f64());
     }
     let bytes: u64 = verify(&folder.0, &own_verifier(&folder.0)?)?.iter().map(|log| log.bytes).sum();
-    let rate = lines as f64 / median(times);
+    let [lines, bytes] = [lines, bytes].map(|number| u32::try_from(number).map(f64::from));
+    let (lines, bytes) = (lines?, bytes?);
+    let rate = lines / median(times);
     line("`audit verify`, events a second and core", &format!("{rate:.0}/s"), ">= 1000000/s");
-    line("  bytes a line", &format!("{:.0}", bytes as f64 / lines as f64), "");
+    line("  bytes a line", &format!("{:.0}", bytes / lines), "");
     Ok(())
 }
 

@@ -138,19 +138,19 @@ impl Loaded {
                 (before, state) if before == state => state.to_owned(),
                 (before, state) => format!("{before} to {state}"),
             };
-            let mut counted = String::new();
+            write!(out, "    {id}  {DIM}{state}{DIM:#}")?;
             if let Some((gained, lost)) = reached.gained_and_lost {
-                counted = format!("; {} gained, {} lost", number_of_people(gained), grouped(lost));
+                write!(out, "; {} gained, {} lost", number_of_people(gained), grouped(lost))?;
             }
             if let Some(people) = reached.people {
-                counted += &format!("; {} have something", number_of_people(people));
+                write!(out, "; {} have something", number_of_people(people))?;
                 if let Some(earlier) =
                     known.get(id.as_str()).filter(|known| **known != people && self.before.is_empty())
                 {
-                    counted += &format!(", {} before", grouped(*earlier));
+                    write!(out, ", {} before", grouped(*earlier))?;
                 }
             }
-            writeln!(out, "    {id}  {DIM}{state}{DIM:#}{counted}")?;
+            writeln!(out)?;
         }
         Ok(())
     }
