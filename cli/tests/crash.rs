@@ -225,19 +225,19 @@ fn a_disk_that_fails_at_any_call_costs_answers_and_nothing_else() {
     std::fs::rename(place.path("audit"), place.path("left")).unwrap();
     let mut faults = BTreeMap::<&str, usize>::new();
     for goes_on in [false, true] {
-        let begin = || {
+        let lay_out = || {
             let _ = std::fs::remove_dir_all(place.path("audit"));
             if goes_on {
                 copy(Path::new(&place.path("left")), Path::new(&place.path("audit")));
             }
         };
-        begin();
+        lay_out();
         let calls = counted(&place);
         println!("{}: {calls:?}", if goes_on { "goes on" } else { "begins" });
         for (call, moments) in calls {
             for fault in ["error=EIO", "error=ENOSPC", "signal=KILL"] {
                 for moment in 1..=moments {
-                    begin();
+                    lay_out();
                     let what = format!("{call}:{fault}:when={moment}");
                     let inject = format!("inject={what}");
                     let through = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &inject];
