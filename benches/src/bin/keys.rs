@@ -73,8 +73,19 @@ fn main() -> Result<(), Failure> {
     let blocks = |assertions: &[String]| {
         assertions.chunks(BLOCK).map(|some| block(&many, some)).collect::<Result<Vec<_>, _>>()
     };
+    // What a second busy core costs, whatever it does.
+    let control = keys.minted(1, 4, TOTAL)?;
+    let busy = || bare.chunks(BLOCK).for_each(|bare| _ = bare_block(&parsed, bare, |_| 0));
+    let controlled =
+        beside(busy, || control.chunks(BLOCK).map(|some| block(&one, some)).collect::<Result<Vec<_>, _>>())?;
+    beside_it(
+        "one exchange, one live issuer, beside a thread that verifies bare",
+        median(controlled),
+        alone,
+        "",
+    );
     let refreshed = beside(|| put(&many, &sets), || blocks(&same))?;
-    beside_it("  while all of them are put again and again", median(refreshed), alone, "<= +10 %");
+    beside_it("any of them, while all are put again and again", median(refreshed), alone, "<= +10 %");
     let turn = AtomicBool::new(false);
     let other = || put(&many, if turn.fetch_xor(true, Ordering::Relaxed) { &sets } else { &turned });
     let refreshed = beside(other, || blocks(&changed))?;
