@@ -13,10 +13,11 @@
 mod command;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use command::{Place, idjag};
@@ -74,12 +75,19 @@ fn served() {
     });
 }
 
-/// Runs all requests through the server that answers several at once, and kills it `after` a time, if it is to be killed.
+/// When a server is killed: so many tokens have come out of it, and so much time has passed since.
+#[derive(Clone, Copy)]
+struct Moment {
+    tokens: u64,
+    wait: Duration,
+}
+
+/// Runs all requests through the server that answers several at once, and kills it at a moment, if it is to be killed.
 /// The `jti`s of the tokens that came out of it.
-fn under_load(place: &Place, after: Option<Duration>) -> Vec<String> {
+fn under_load(place: &Place, killed: Option<Moment>) -> Vec<String> {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "served", "--include-ignored", "--nocapture"]).env(SERVED, place.dir());
-    tokens(command, after)
+    tokens(command, killed)
 }
 
 /// Runs all requests through `idjag exchange`, one after the other, itself run by `through`.
@@ -91,17 +99,30 @@ fn one_by_one(place: &Place, through: &[&str]) -> Vec<String> {
     tokens(command, None)
 }
 
-/// Runs a server, and kills it `after` a time, if it is to be killed. The `jti`s of the tokens that came out of it.
-fn tokens(mut command: Command, after: Option<Duration>) -> Vec<String> {
+/// Runs a server, and kills it at a moment, if it is to be killed. The `jti`s of the tokens that came out of it.
+fn tokens(mut command: Command, killed: Option<Moment>) -> Vec<String> {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut out = child.stdout.take().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let (came, comes) = mpsc::channel();
     let reader = std::thread::spawn(move || {
-        let mut text = String::new();
-        out.read_to_string(&mut text).unwrap();
+        let (mut text, mut start) = (String::new(), 0);
+        while out.read_line(&mut text).unwrap() > 0 {
+            if text.get(start..).unwrap().contains("access_token") {
+                // Nobody listens any more once the server was killed.
+                let _ = came.send(());
+            }
+            start = text.len();
+        }
         text
     });
-    if let Some(after) = after {
-        std::thread::sleep(after);
+    if let Some(Moment { tokens, wait }) = killed {
+        // Fewer come where it ends before.
+        for _ in 0..tokens {
+            if comes.recv().is_err() {
+                break;
+            }
+        }
+        std::thread::sleep(wait);
         child.kill().unwrap();
     }
     child.wait().unwrap();
@@ -156,9 +177,13 @@ fn a_server_that_is_killed_under_load_has_lost_nothing_and_grants_nothing_twice(
         let mut all = Vec::new();
         for _ in 0..EACH.min(kills - done) {
             moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let after = Duration::from_micros(3_000 + (moment >> 33) % 50_000);
+            // One in four while it starts, the others among the tokens of this server's share.
+            let drawn = moment >> 33;
+            let share = everybody as u64 / u64::from(EACH);
+            let (tokens, most) = if drawn % 4 == 0 { (0, 50_000) } else { (drawn % share + 1, 3_000) };
+            let wait = Duration::from_micros((drawn >> 8) % most);
             let before = all.len();
-            all.extend(under_load(&place, Some(after)));
+            all.extend(under_load(&place, Some(Moment { tokens, wait })));
             done += 1;
             midway += u32::from(all.len() > before && all.len() < everybody);
             if Path::new(&place.path("audit/vkey")).exists() {
