@@ -240,10 +240,10 @@ class _Watch:
     def settled(self) -> int: ...
     def call(self, receipt: int) -> int | None: ...
 
-@disjoint_base
 class _SingleUse(Protocol):
     def claim(self, keys: list[bytes], expires_at: list[int], /) -> Iterable[bool | None]: ...
 
+@disjoint_base
 class Exchange:
     def __new__(
         cls,
