@@ -91,6 +91,7 @@ class Server:
 
     def assertion(self, idp: Idp = ACME, *, age: int = 0, uri: str = CHAT, **claims: Any) -> str:
         issued = self.now - age
+        claims = {"subject": "1002"} | claims
         return idp.id_jag(ISSUER, uri, iat=issued, exp=issued + 300, **claims)
 
     def granted(self, subject: int = 1002, uri: str = CHAT, **more: Any) -> idjag.IssuedToken:
