@@ -159,7 +159,7 @@ test-long: need-rust need-strace ## a server killed a thousand times under load,
 	IDJAG_KILLS=1000 $(CARGO) test --release --locked -p idjag-cli --test crash -- --include-ignored --nocapture
 
 # Without aws-lc-rs, which takes longest to build and has no part in it.
-loom: export RUSTFLAGS := --cfg loom
+loom: export RUSTFLAGS := --cfg idjag_loom
 loom: need-rust ## the single-use table and the queue of the record under loom: every order of what their threads do
 	$(CARGO) test $(RING) -p idjag --lib --target-dir target/loom replay::model
 	$(CARGO) test $(RING) -p idjag-log --lib --target-dir target/loom queue::model

@@ -546,7 +546,7 @@ mod tests {
 }
 
 /// Every order in which the operations of some threads on the table can come: `make loom`.
-#[cfg(loom)]
+#[cfg(idjag_loom)]
 #[cfg(test)]
 mod model {
     use loom::sync::Arc;

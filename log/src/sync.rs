@@ -1,18 +1,18 @@
 //! What threads share the queue by: a lock, what they sleep on, a counter.
 //!
-//! With `--cfg loom` they are those of loom, whose model (`make loom`) runs every order that their operations can have.
+//! With `--cfg idjag_loom` they are those of loom, whose model (`make loom`) runs every order that their operations can have.
 //! There nothing is ever over because of the time.
 
-#[cfg(not(loom))]
+#[cfg(not(idjag_loom))]
 pub(crate) use {
     parking_lot::{Condvar, Mutex, MutexGuard},
     std::sync::atomic::{AtomicU64, Ordering},
 };
 
-#[cfg(loom)]
+#[cfg(idjag_loom)]
 pub(crate) use self::modelled::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
 
-#[cfg(loom)]
+#[cfg(idjag_loom)]
 mod modelled {
     use std::ops::{Deref, DerefMut};
     use std::sync::PoisonError;
