@@ -294,7 +294,7 @@ impl Queue {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(idjag_loom)))]
 mod tests {
     use super::*;
 
@@ -377,7 +377,7 @@ mod tests {
 }
 
 /// Every order of what those who queue, the writer and those who wait may do.
-#[cfg(all(test, loom))]
+#[cfg(all(test, idjag_loom))]
 mod model {
     use loom::model::Builder;
     use loom::sync::atomic::AtomicU64 as Flag;
