@@ -117,7 +117,7 @@ impl Directory {
     }
 
     /// Active people of the issuers that are `listed`, by what sets them apart: issuer, tenant, and those of their groups that
-    /// matter. None where there are more than `most` kinds. Costs some tens of nanoseconds a person.
+    /// matter. None where there are more than `most` kinds. Linear in the people.
     pub(crate) fn kinds(
         &self,
         listed: impl Fn(&str) -> bool,
