@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <microhttpd.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -229,9 +230,10 @@ static void a_child_of_fork_leaves_it_alone(const char *folder) {
         CHECK(idjag_stats(engine, &stats, &error) == IDJAG_MISUSE, "%s", error.message);
         CHECK(idjag_put_policy(engine, "p", 1, "", 0, &error) == IDJAG_MISUSE, "%s", error.message);
         idjag_exchange_free(engine);
-        _exit(0);
+        /* Not by an exit: what the threads of the parent held is nobody's here, and valgrind would say so. */
+        kill(getpid(), SIGKILL);
     }
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0, "%d", status);
+    CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "%d", status);
     CHECK(present(engine, idp, &error) == IDJAG_OK, "%s", error.slug);
     idjag_exchange_free(engine);
 }
