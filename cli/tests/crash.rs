@@ -180,7 +180,8 @@ fn a_server_that_is_killed_under_load_has_lost_nothing_and_grants_nothing_twice(
             // One in four while it starts, the others among the tokens of this server's share.
             let drawn = moment >> 33;
             let share = everybody as u64 / u64::from(EACH);
-            let (tokens, most) = if drawn % 4 == 0 { (0, 50_000) } else { (drawn % share + 1, 3_000) };
+            let (tokens, most) =
+                if drawn.is_multiple_of(4) { (0, 50_000) } else { (drawn % share + 1, 3_000) };
             let wait = Duration::from_micros((drawn >> 8) % most);
             let before = all.len();
             all.extend(under_load(&place, Some(Moment { tokens, wait })));
