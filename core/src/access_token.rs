@@ -207,8 +207,8 @@ impl fmt::Debug for VerifiedToken {
 impl Facts {
     /// Reads the token, weighs it and checks its signature: what is returned is our own word.
     ///
-    /// The signature comes last, though it decides first, unless the token is long: it takes the processor's nearest memory for itself, and what
-    /// was just read is still there before. Nothing of a token that is not ours leaves here but that.
+    /// The signature comes last, though it decides first, unless the token is long: it takes the processor's nearest memory for
+    /// itself, and what was just read is still there before. Nothing of a token that is not ours leaves here but that.
     pub(crate) fn read(
         token: &[u8],
         today: &Today<'_>,
