@@ -104,12 +104,12 @@ impl<'b> Line<'b> {
 
     fn string(&mut self, name: &'static str, text: &str, longest: usize) {
         let kept = beginning(text, longest);
-        if kept.len() < text.len() {
+        self.out.push(b'"');
+        let is_whole = escape(kept, 2 * longest, self.out);
+        self.out.push(b'"');
+        if kept.len() < text.len() || !is_whole {
             self.note_cut(name);
         }
-        self.out.push(b'"');
-        escape(kept, self.out);
-        self.out.push(b'"');
     }
 
     fn note_cut(&mut self, name: &'static str) {
@@ -274,14 +274,19 @@ fn beginning(text: &str, longest: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-fn escape(text: &str, out: &mut Vec<u8>) {
+/// Writes `text`, up to so many bytes of what it becomes: a control takes six. Whether that was all of it.
+fn escape(text: &str, longest: usize, out: &mut Vec<u8>) -> bool {
     let needs_care = |byte: &u8| !(0x20..0x7f).contains(byte) || *byte == b'"' || *byte == b'\\';
     // Without a way out, so that it runs over many bytes at once.
     if !text.as_bytes().iter().fold(false, |found, byte| found | needs_care(byte)) {
         out.extend_from_slice(text.as_bytes());
-        return;
+        return true;
     }
+    let start = out.len();
     for c in text.chars() {
+        if out.len() - start > longest - 6 {
+            return false;
+        }
         if is_command(c) {
             out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
         } else {
@@ -291,6 +296,7 @@ fn escape(text: &str, out: &mut Vec<u8>) {
             out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         }
     }
+    true
 }
 
 /// Whether a terminal or a reader of lines could take this for a command: controls, line separators, marks that turn the
@@ -390,21 +396,24 @@ mod tests {
 
     #[test]
     fn a_line_fits_into_a_tile_whatever_comes() {
-        let hostile = "\u{2028}".repeat(20_000);
-        let hostile = hostile.as_str();
-        let groups = [hostile; 40];
+        for hostile in ["\u{2028}", "\u{1}", "\"", "x"] {
+            let text = hostile.repeat(20_000);
+            let text = text.as_str();
+            let groups = [text; 40];
+            let mut event = Event::default();
+            (event.issuer, event.tenant, event.subject, event.actor) = (text, Some(text), text, Some(text));
+            (event.client_id, event.connector, event.audience, event.resource) = (text, text, text, text);
+            (event.scope_asserted, event.scope_requested, event.scope_granted) =
+                (Some(text), Some(text), text);
+            (event.rule, event.kid, event.token_jti) = (Some((text, 1)), Some(text), text);
+            (event.peer, event.groups_matched) = (Some(text), &groups);
+            let (line, value) = written(&event, &Subjects::Plain);
+            assert!(line.len() < 60_000, "{}", line.len());
+            assert_eq!(value["cut"].as_array().unwrap().len(), 16);
+            assert!(value["sub"].as_str().unwrap().chars().count() >= LONGEST / 3);
+            assert!(text.starts_with(value["sub"].as_str().unwrap()));
+        }
         let mut event = Event::default();
-        (event.issuer, event.tenant, event.subject) = (hostile, Some(hostile), hostile);
-        (event.client_id, event.connector, event.audience, event.resource) =
-            (hostile, hostile, hostile, hostile);
-        (event.scope_requested, event.scope_granted) = (Some(hostile), hostile);
-        (event.rule, event.kid, event.token_jti) = (Some((hostile, 1)), Some(hostile), hostile);
-        event.groups_matched = &groups;
-        let (text, value) = written(&event, &Subjects::Plain);
-        assert!(text.len() < 60_000, "{}", text.len());
-        assert_eq!(value["cut"].as_array().unwrap().len(), 13);
-        assert_eq!(value["sub"].as_str().unwrap(), "\u{2028}".repeat(LONGEST / 3));
-        event = Event::default();
         event.subject = "ada";
         assert_eq!(written(&event, &Subjects::Plain).1.get("cut"), None);
     }
