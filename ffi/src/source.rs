@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use idjag::{Audit, Config, Error, IdpConfig, ReplayStore, Store};
+use idjag::{Audit, Config, Error, IdpConfig, ReplayStore};
 use idjag_log::Kept;
 use idjag_stores::Alone;
 
@@ -78,15 +78,7 @@ impl<'c> Source<'c> {
 
     /// Makes sure that what the host keeps is not to be kept elsewhere as well.
     pub(crate) fn leaves_room(&self, config: &Config, store: bool, record: bool) -> Result<(), Failure> {
-        if store && !matches!(config.store(), Store::Memory { .. }) {
-            let what = "this is another store than the one that the host brings: leave it out";
-            return Err(self.located(&config.store_error(what)));
-        }
-        if record && matches!(config.audit(), Audit::Record { .. }) {
-            let what = "the host takes the record: say `audit = \"off\"`";
-            return Err(Failure::Load(format!("{}: `audit`: {what}", self.name)));
-        }
-        Ok(())
+        config.kept_twice(store, record).map_or(Ok(()), |fault| Err(self.located(&fault)))
     }
 
     /// The folder that `fetch.cache` is relative to.

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use idjag::{Audit, Config, Error, ReplayStore, Store};
+use idjag::{Config, Error, ReplayStore};
 use idjag_log::Kept;
 use idjag_stores::Alone;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -77,15 +77,7 @@ impl Given {
         store: bool,
         record: bool,
     ) -> PyResult<()> {
-        if store && !matches!(config.store(), Store::Memory { .. }) {
-            let what = "this is another store than the one that the host brings: leave it out";
-            return Err(self.fault(py, &config.store_error(what)));
-        }
-        if record && matches!(config.audit(), Audit::Record { .. }) {
-            let what = "`audit`: the host takes the record: say `audit = \"off\"`";
-            return Err(errors::config(py, what, None));
-        }
-        Ok(())
+        config.kept_twice(store, record).map_or(Ok(()), |fault| Err(self.fault(py, &fault)))
     }
 
     /// The folder that paths in it are relative to.

@@ -211,6 +211,17 @@ impl Config {
         Some(self.replay.section_error(&self.file, message))
     }
 
+    /// The fault of a configuration that names what the host brings itself: another single-use store, or a record.
+    pub fn kept_twice(&self, brings_store: bool, brings_record: bool) -> Option<Error> {
+        if brings_store && !matches!(self.replay.store, Store::Memory { .. }) {
+            let what = "this is another store than the one that the host brings: leave it out";
+            return Some(self.store_error(what));
+        }
+        let what = "the host takes the record: say `audit = \"off\"`";
+        (brings_record && matches!(self.audit, Audit::Record { .. }))
+            .then(|| Error::new(&self.file, None, "audit", what))
+    }
+
     /// The single-use store that it names, for whoever opens it.
     pub fn store(&self) -> &Store {
         &self.replay.store

@@ -128,6 +128,17 @@ fn a_second_process_is_at_fault_unless_that_is_allowed() {
 }
 
 #[test]
+fn what_the_host_brings_is_not_named_as_well() {
+    let config = parse(COMPLETE, POLICY).unwrap();
+    assert_eq!(config.kept_twice(true, false), None);
+    let fault = config.kept_twice(true, true).unwrap();
+    assert_eq!((fault.key(), fault.message()), ("audit", "the host takes the record: say `audit = \"off\"`"));
+    let shared = parse(&changed(COMPLETE, "store = \"memory\"", "store = \"file\""), POLICY).unwrap();
+    assert_eq!(shared.kept_twice(false, false), None);
+    assert!(shared.kept_twice(true, false).unwrap().message().contains("leave it out"));
+}
+
+#[test]
 fn the_parties_of_the_complete_example_are_read() {
     let config = parse(COMPLETE, POLICY).unwrap();
     let [acme, multi] = &config.idps[..] else { panic!("two IdPs") };
