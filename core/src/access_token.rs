@@ -53,7 +53,7 @@ pub struct VerifiedToken {
 
 /// What a token says. It never changes.
 #[derive(PartialEq, Eq)]
-pub(crate) struct Facts {
+struct Facts {
     /// The token to the byte and what its claims say, by the numbers below; then groups, groups that the IdP listed, and
     /// types of `authorization_details`.
     texts: Texts,
@@ -204,17 +204,26 @@ impl fmt::Debug for VerifiedToken {
     }
 }
 
-impl Facts {
+/// What was found out about a token, and when.
+pub(crate) struct Weighed {
+    facts: Arc<Facts>,
+    generation: u64,
+    reading: u64,
+    verdict: Result<VerifiedToken, Reason>,
+}
+
+impl Weighed {
     /// Reads the token, weighs it and checks its signature: what is returned is our own word.
     ///
     /// The signature comes last, though it decides first, unless the token is long: it takes the processor's nearest memory for
-    /// itself, and what was just read is still there before. Nothing of a token that is not ours leaves here but that.
+    /// itself, and what was just read is still there before. Nothing of a token that is not ours leaves here but that. What is
+    /// to be kept has its place by then, too: the memory for it comes while the signature is checked.
     pub(crate) fn read(
         token: &[u8],
         today: &Today<'_>,
         parser: &mut Parser,
         slot: &mut Slot,
-    ) -> Result<(Arc<Self>, Result<VerifiedToken, Reason>), Reason> {
+    ) -> Result<Box<Self>, Reason> {
         let presented = Presented::read(token, Kind::AccessToken, today.max_bytes, parser, slot)
             .map_err(|_| Reason::TokenMalformed)?;
         let header = presented.header();
@@ -227,18 +236,44 @@ impl Facts {
         }
         let claims = presented.claims();
         let facts = if claims.issuer() == Ok(today.issuer) {
-            Self::copy(token, &claims, today).map_err(|_| Reason::TokenMalformed)
+            Facts::copy(token, &claims, today).map_err(|_| Reason::TokenMalformed)
         } else {
             Err(Reason::TokenIssuerMismatch)
         };
         let weighed = facts.map(|facts| {
             let facts = Arc::new(facts);
-            let weighed = facts.weigh(today);
-            (facts, weighed)
+            let verdict = facts.weigh(today);
+            Box::new(Self { facts, generation: today.generation, reading: today.reading, verdict })
         });
         if known || is_ours() { weighed } else { Err(Reason::TokenSignatureInvalid) }
     }
 
+    /// The token, to the byte.
+    pub(crate) fn token(&self) -> &str {
+        self.facts.token()
+    }
+
+    /// Who presents it and what they may do, or why they may not.
+    pub(crate) fn verdict(&self) -> Result<VerifiedToken, Reason> {
+        self.verdict.clone()
+    }
+
+    /// Weighs again if the generation moved on. False: the configuration was read again, with it our keys, our issuer
+    /// identifier and what a token's claims mean, so the token is to be read again, too.
+    pub(crate) fn refresh(&mut self, today: &Today<'_>) -> bool {
+        if self.generation == today.generation {
+            return true;
+        }
+        if self.reading != today.reading {
+            return false;
+        }
+        self.verdict = self.facts.weigh(today);
+        self.generation = today.generation;
+        true
+    }
+}
+
+impl Facts {
     fn copy(token: &[u8], claims: &Claims<'_, '_>, today: &Today<'_>) -> Result<Self, Reason> {
         const MALFORMED: Reason = Reason::TokenMalformed;
         let idp = claims.idp().ok_or(MALFORMED)?;
@@ -278,7 +313,7 @@ impl Facts {
     }
 
     /// The token, to the byte.
-    pub(crate) fn token(&self) -> &str {
+    fn token(&self) -> &str {
         self.texts.get(TOKEN)
     }
 
@@ -287,7 +322,7 @@ impl Facts {
     }
 
     /// The decision of today: what is left of the token.
-    pub(crate) fn weigh(self: &Arc<Self>, today: &Today<'_>) -> Result<VerifiedToken, Reason> {
+    fn weigh(self: &Arc<Self>, today: &Today<'_>) -> Result<VerifiedToken, Reason> {
         const GONE: Reason = Reason::TokenNoLongerGranted;
         let (issuer, tenant) = (self.texts.get(IDP), self.tenant());
         let (subject, client_id) = (self.texts.get(SUBJECT), self.texts.get(CLIENT_ID));

@@ -21,7 +21,6 @@ use crate::possession::Possession;
 use crate::reason::{Reason, Refusal};
 use crate::record::Event;
 use crate::replay::{Claimed, ReplayStore};
-use crate::time::Moment;
 
 /// Requests of one chunk: small enough for a core's cache and a smooth finish, large enough for wide lanes.
 const CHUNK: usize = 64;
@@ -116,7 +115,7 @@ impl Exchange {
         sought: Option<&BTreeMap<String, Sought>>,
     ) -> Result<Vec<Result<Pending, Refusal>>, Missing<'t>> {
         // Other threads may have seen a later time meanwhile.
-        let moment = Moment::now(self.at_least(now_ms));
+        let moment = self.moment(now_ms);
         let now = moment.at();
         let state = self.load();
         let memory = self.memory();

@@ -174,7 +174,7 @@ impl Pending {
     }
 
     fn hand_out(self) -> Result<Issued, Refusal> {
-        self.server.record.wait(self.receipt).map_err(|_| Reason::RecordUnavailable)?;
+        self.server.record().wait(self.receipt).map_err(|_| Reason::RecordUnavailable)?;
         Ok(Issued {
             text: self.unsigned.into_text(),
             ends: self.ends,
@@ -241,6 +241,8 @@ pub struct Exchange {
     pub(crate) limiter: Limiter,
     pub(crate) nonces: Nonces,
     pub(crate) listening: Listening,
+    /// Whether the host gave a record: it stays the same one, whatever is read again.
+    keeps_record: bool,
     counted: Counted,
 }
 
@@ -367,6 +369,7 @@ impl Builder {
             return Err(Error::new(self.config.file, None, "replay", what));
         }
         let engine = Exchange {
+            keeps_record: self.record.is_some(),
             state: Snapshot::new(State {
                 revoked: Arc::new(Revoked::default().heard(&self.revoked).expired_dropped(now)),
                 ..State::new(self.config, self.record, None)?
@@ -510,7 +513,7 @@ impl Exchange {
     /// Decides: does every check, spends the `jti`, queues the record. `now` is in seconds since 1970; a time before
     /// one that was seen already counts as that one.
     pub fn decide(&self, request: &Request<'_>, now: i64) -> Result<Pending, Refusal> {
-        let moment = Moment::now(self.at_least(now.saturating_mul(1000)));
+        let moment = self.moment(now.saturating_mul(1000));
         self.decide_on(&self.state.load(), request, Proven::default(), moment)
     }
 
@@ -786,7 +789,7 @@ impl Exchange {
         self.state.update(|state| {
             let (keeps_directory, keeps_policy) = (config.directory.is_none(), !config.names_policy);
             let server = &state.server;
-            let record = server.keeps_record.then(|| Arc::clone(&server.record));
+            let record = server.record.clone();
             let next = State::new(config, record, Some(server))?;
             let next = State {
                 generation: state.generation.wrapping_add(1),
@@ -813,7 +816,7 @@ impl Exchange {
 
     /// Records what happened beside exchanges. By the latest time that was seen: no host is asked for its clock here.
     pub(crate) fn note(&self, state: &State, note: &Note<'_>) {
-        state.server.record.note(self.latest_ms(), note);
+        state.server.record().note(self.latest_ms(), note);
     }
 
     fn note_config(&self, state: &State, before: Option<&str>) {
@@ -849,7 +852,7 @@ impl Exchange {
         // Not held as a request holds it, which is short.
         let state = State::clone(&self.load());
         let earlier = before.map(Policy::digest);
-        if earlier == Some(after.digest()) || !state.server.keeps_record {
+        if earlier == Some(after.digest()) || state.server.record.is_none() {
             return;
         }
         let mut changes = policy_changes::changes(before, after);
@@ -890,7 +893,12 @@ impl Exchange {
 
     /// The same, for what is recorded with how long it took.
     pub(crate) fn begin(&self) -> Moment {
-        Moment::now(self.at_least(self.clock.now_ms()))
+        self.moment(self.clock.now_ms())
+    }
+
+    /// The same at `now_ms`, or the latest time that was seen.
+    pub(crate) fn moment(&self, now_ms: i64) -> Moment {
+        Moment::now(self.at_least(now_ms), self.keeps_record)
     }
 
     /// `now_ms`, or the latest time that was seen, in milliseconds since 1970.
@@ -958,7 +966,7 @@ impl State {
     pub(crate) fn event<'a>(&'a self, request: &Request<'a>, moment: Moment) -> Event<'a> {
         Event {
             at_ms: moment.at_ms,
-            began: Some(moment.began),
+            began: moment.began,
             client_id: request.client_id,
             scope_requested: request.scope,
             policy_digest: self.policy.digest(),
@@ -986,18 +994,18 @@ impl State {
         let before = [scope, &**grant.resource, details.as_str()];
         let unsigned = minter.compose(grant, scope, now, jti, &before, json);
         let [scope_length, resource_length, details_length] = before.map(str::len);
-        let receipt = self
-            .server
-            .record
-            .queue(&Event {
+        let receipt = match &self.server.record {
+            Some(record) => record.queue(&Event {
                 scope_granted: scope,
                 groups_matched: grant.matching.groups(),
                 rule: grant.matching.rule.map(|rule| (self.policy.file(), rule.line)),
                 token_jti: jti,
                 token_expires_at: now.saturating_add(minter.ttl_s()),
                 ..event.clone()
-            })
-            .map_err(|_| Reason::RecordUnavailable)?;
+            }),
+            None => Ok(Receipt::default()),
+        };
+        let receipt = receipt.map_err(|_| Reason::RecordUnavailable)?;
         Ok(Pending {
             unsigned,
             ends: Ends {
@@ -1029,7 +1037,7 @@ impl State {
     /// Records a refusal, and gives the answer to it.
     pub(crate) fn record_refusal(&self, reason: Reason, event: &Event<'_>) -> Refusal {
         let refusal = self.refusal(reason);
-        let recorded = self.server.record.queue(&Event { refusal: Some(refusal), ..event.clone() });
+        let recorded = self.server.record().queue(&Event { refusal: Some(refusal), ..event.clone() });
         // Whatever the reason was: what cannot be recorded is answered with 503.
         recorded.map_or_else(|_| self.refusal(Reason::RecordUnavailable), |_| refusal)
     }

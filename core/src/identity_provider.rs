@@ -183,7 +183,7 @@ impl IdentityProvider {
     }
 
     pub(crate) fn begin(&self) -> Moment {
-        Moment::now(self.seen.at_least(self.clock.now_ms()))
+        Moment::now(self.seen.at_least(self.clock.now_ms()), true)
     }
 
     /// Where client assertions and proofs are spent. Their lines say what was spent; nothing reads them at a start, because
@@ -218,7 +218,7 @@ impl IdentityProvider {
     /// The record of a request of which only the client is known, or who it says it is.
     pub(crate) fn event<'a>(&'a self, client_id: &'a str, moment: Moment) -> Event<'a> {
         let Moment { at_ms, began } = moment;
-        Event { at_ms, began: Some(began), client_id, policy_digest: &self.digest, ..Event::default() }
+        Event { at_ms, began, client_id, policy_digest: &self.digest, ..Event::default() }
     }
 
     /// Records a refusal, and gives the answer to it.

@@ -75,15 +75,16 @@ impl Exchange {
             State { revoked: Arc::new(revoked), ..state.next() }
         });
         // Nothing of the state is held while record and store are waited for: whoever changes it would wait.
-        let (record, standing) = {
+        let (server, standing) = {
             let state = self.load();
-            (Arc::clone(&state.server.record), state.revoked.standing(revocation))
+            (Arc::clone(&state.server), state.revoked.standing(revocation))
         };
+        let record = server.record();
         let notice = standing.map(|standing| Notice::of(revocation, standing, now, LONGEST_TOKEN_S));
         let fact = Fact::Revocation { of: revocation, lifted, notice: notice.as_ref() };
         let kept = record.keep(self.latest_ms(), &fact);
         drop(turn);
-        let kept = kept.and_then(|receipt| waited(&*record, receipt));
+        let kept = kept.and_then(|receipt| waited(record, receipt));
         let told = match (self.replay.board(), &notice) {
             (Some(board), Some(notice)) => board.post(notice, now),
             _ => Ok(()),

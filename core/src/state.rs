@@ -39,9 +39,8 @@ pub(crate) struct State {
 /// What the configuration says of this server itself, and the record that it keeps.
 #[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 pub(crate) struct Server {
-    pub(crate) record: Arc<dyn Record>,
-    /// Whether the host gave one.
-    pub(crate) keeps_record: bool,
+    /// Which the host gave, or nobody.
+    pub(crate) record: Option<Arc<dyn Record>>,
     /// What the configuration is called in warnings.
     pub(crate) file: String,
     /// The SHA-256 of its text, in hexadecimal.
@@ -60,6 +59,13 @@ pub(crate) struct Server {
     pub(crate) minter: Minter,
     /// Those that no policy changes; [`Policy`] has the others.
     pub(crate) warnings: Vec<String>,
+}
+
+impl Server {
+    /// The record, or one that keeps nothing.
+    pub(crate) fn record(&self) -> &dyn Record {
+        self.record.as_deref().unwrap_or(&NoRecord)
+    }
 }
 
 impl State {
@@ -95,8 +101,7 @@ impl State {
             policy: Arc::new(policy),
             revoked: Arc::default(),
             server: Arc::new(Server {
-                keeps_record: record.is_some(),
-                record: record.unwrap_or_else(|| Arc::new(NoRecord)),
+                record,
                 file: config.file,
                 digest: config.digest,
                 issuer: config.issuer,
@@ -135,7 +140,7 @@ impl State {
 
     /// Where what proves a client or a key is spent.
     pub(crate) fn till<'t>(&'t self, store: &'t dyn ReplayStore, at_ms: i64) -> Till<'t> {
-        Till { store, record: &*self.server.record, at_ms }
+        Till { store, record: self.server.record(), at_ms }
     }
 
     /// Where access is written down.

@@ -49,14 +49,14 @@ impl Clock for SystemClock {
 pub(crate) struct Moment {
     /// Milliseconds since 1970.
     pub(crate) at_ms: i64,
-    /// By a clock that nobody sets.
-    pub(crate) began: Instant,
+    /// By a clock that nobody sets; not asked where nothing is recorded.
+    pub(crate) began: Option<Instant>,
 }
 
 impl Moment {
-    /// Now, which the engine's clock shows as `at_ms`.
-    pub(crate) fn now(at_ms: i64) -> Self {
-        Self { at_ms, began: Instant::now() }
+    /// Now, which the engine's clock shows as `at_ms`; `measured`: somebody wants to know how long the call takes.
+    pub(crate) fn now(at_ms: i64, measured: bool) -> Self {
+        Self { at_ms, began: measured.then(Instant::now) }
     }
 
     /// Seconds since 1970.

@@ -6,13 +6,12 @@
 //! signature is never remembered.
 
 use std::hash::BuildHasher;
-use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use parking_lot::Mutex;
 
-use crate::access_token::{Facts, Today, VerifiedToken};
+use crate::access_token::{Today, VerifiedToken, Weighed};
 use crate::assertion::Slot;
 use crate::json::Parser;
 use crate::reason::Reason;
@@ -38,12 +37,10 @@ struct Shard {
     old: HashTable<Entry>,
 }
 
+/// Small, so that what a new one is written over is near by.
 struct Entry {
     hash: u64,
-    facts: Arc<Facts>,
-    generation: u64,
-    reading: u64,
-    weighed: Result<VerifiedToken, Reason>,
+    weighed: Box<Weighed>,
 }
 
 impl TokenCache {
@@ -65,11 +62,11 @@ impl TokenCache {
         }
         let hash = self.hasher.hash_one(token);
         let remembered = self.shard(hash).and_then(|shard| shard.lock().recall(hash, token, today));
-        let weighed = match remembered {
-            Some(weighed) => weighed,
+        let verdict = match remembered {
+            Some(verdict) => verdict,
             None => self.verify_anew(token, hash, today, parser, slot)?,
         };
-        let verified = weighed?;
+        let verified = verdict?;
         if verified.expires_at() <= today.now {
             return Err(Reason::TokenExpired);
         }
@@ -84,17 +81,12 @@ impl TokenCache {
         parser: &mut Parser,
         slot: &mut Slot,
     ) -> Result<Result<VerifiedToken, Reason>, Reason> {
-        let (facts, weighed) = Facts::read(token, today, parser, slot)?;
+        let weighed = Weighed::read(token, today, parser, slot)?;
+        let verdict = weighed.verdict();
         if let Some(shard) = self.shard(hash) {
-            shard.lock().remember(Entry {
-                hash,
-                facts,
-                generation: today.generation,
-                reading: today.reading,
-                weighed: weighed.clone(),
-            });
+            shard.lock().remember(Entry { hash, weighed });
         }
-        Ok(weighed)
+        Ok(verdict)
     }
 
     fn shard(&self, hash: u64) -> Option<&Mutex<Shard>> {
@@ -112,25 +104,22 @@ impl Shard {
         token: &[u8],
         today: &Today<'_>,
     ) -> Option<Result<VerifiedToken, Reason>> {
-        let same = |entry: &Entry| entry.hash == hash && entry.facts.token().as_bytes() == token;
+        let same = |entry: &Entry| entry.hash == hash && entry.weighed.token().as_bytes() == token;
         if let Some(entry) = self.young.find_mut(hash, same) {
-            if entry.refresh(today) {
-                return Some(entry.weighed.clone());
-            }
-            return None;
+            return entry.weighed.refresh(today).then(|| entry.weighed.verdict());
         }
         let found = self.old.find_entry(hash, same).ok()?;
         let (mut entry, _) = found.remove();
-        if !entry.refresh(today) {
+        if !entry.weighed.refresh(today) {
             return None;
         }
-        let weighed = entry.weighed.clone();
+        let verdict = entry.weighed.verdict();
         self.remember(entry);
-        Some(weighed)
+        Some(verdict)
     }
 
     fn remember(&mut self, entry: Entry) {
-        let cost = entry.facts.token().len() * 2 + ENTRY_OVERHEAD;
+        let cost = entry.weighed.token().len() * 2 + ENTRY_OVERHEAD;
         if self.young_bytes + cost > SHARD_BYTES {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;
@@ -138,7 +127,7 @@ impl Shard {
         let hash = entry.hash;
         match self.young.entry(
             hash,
-            |other| other.hash == hash && other.facts.token() == entry.facts.token(),
+            |other| other.hash == hash && other.weighed.token() == entry.weighed.token(),
             |other| other.hash,
         ) {
             hashbrown::hash_table::Entry::Occupied(mut place) => *place.get_mut() = entry,
@@ -147,21 +136,5 @@ impl Shard {
                 self.young_bytes += cost;
             }
         }
-    }
-}
-
-impl Entry {
-    /// Weighs again if the generation moved on. False: the configuration was read again, with it our keys, our issuer
-    /// identifier and what a token's claims mean, so the token is to be read again, too.
-    fn refresh(&mut self, today: &Today<'_>) -> bool {
-        if self.generation == today.generation {
-            return true;
-        }
-        if self.reading != today.reading {
-            return false;
-        }
-        self.weighed = self.facts.weigh(today);
-        self.generation = today.generation;
-        true
     }
 }

@@ -27,7 +27,7 @@ impl Exchange {
                 let serving = state.policy.serving(token.resource());
                 serving.is_some_and(|(connector, _)| connector.introspect_clients.contains(&client.id))
             });
-            if waited(&*state.server.record, presented.spent()).is_err() {
+            if waited(state.server.record(), presented.spent()).is_err() {
                 let refusal = state.refusal(Reason::RecordUnavailable);
                 return Some(Response::error(refusal, &state.server.issuer, false));
             }
