@@ -90,7 +90,9 @@ pub(super) fn decode(text: &[u8]) -> Option<Cow<'_, str>> {
     if memchr::memchr(b'+', &text).is_some() {
         text.to_mut().iter_mut().filter(|byte| **byte == b'+').for_each(|byte| *byte = b' ');
     }
-    percent_decode(&text).decode_utf8().ok().map(|text| Cow::Owned(text.into_owned()))
+    let mut decoded = Vec::with_capacity(text.len());
+    decoded.extend(percent_decode(&text));
+    String::from_utf8(decoded).ok().map(Cow::Owned)
 }
 
 #[cfg(test)]
