@@ -5,7 +5,6 @@
 //! `jti` that comes twice the lowest index wins.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -13,7 +12,9 @@ use std::thread;
 use parking_lot::{Condvar, Mutex};
 
 use crate::assertion::{Kind, Plausible, Presented, Slot};
-use crate::exchange::{Desk, Exchange, Issued, Pending, Request, accept_claim, claim_of, finish_many};
+use crate::exchange::{
+    Desk, Exchange, Issued, Pending, Request, accept_claim, claim_of, hand_out_many, sign_many,
+};
 use crate::grant::Grant;
 use crate::json::Parser;
 use crate::key_source::{KeyOwner, Sought};
@@ -52,22 +53,15 @@ impl Exchange {
         let (next, turns) = (AtomicUsize::new(0), Turns::default());
         let work = || {
             let mut bench = Bench::default();
-            let mut answers = Vec::with_capacity(chunks.len() / threads.max(1) + 1);
-            // A chunk is finished when the next one is decided: meanwhile its record reaches the disk.
-            let mut open = None;
+            let mut signed = Vec::with_capacity(chunks.len() / threads.max(1) + 1);
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
-                let decided = chunks
-                    .get(at)
-                    .map(|chunk| (at, self.decide_chunk(chunk, now_ms, turns.turn(at), &mut bench)));
-                let was_last = decided.is_none();
-                if let Some((at, decided)) = mem::replace(&mut open, decided) {
-                    answers.push((at, finish_many(decided)));
-                }
-                if was_last {
-                    return answers;
-                }
+                let Some(chunk) = chunks.get(at) else { break };
+                let decided = self.decide_chunk(chunk, now_ms, turns.turn(at), &mut bench);
+                signed.push((at, sign_many(decided)));
             }
+            // Nobody has a token before all are made, so all share one wait for the record: that of the last.
+            signed.into_iter().rev().map(|(at, signed)| (at, hand_out_many(signed))).collect::<Vec<_>>()
         };
         let mut answers = Vec::with_capacity(chunks.len());
         thread::scope(|scope| {

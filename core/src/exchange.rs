@@ -184,8 +184,8 @@ impl Pending {
     }
 }
 
-/// Finishes many, each refusal staying in its place.
-pub(crate) fn finish_many(mut many: Vec<Result<Pending, Refusal>>) -> Vec<Result<Issued, Refusal>> {
+/// Signs many, each refusal staying in its place.
+pub(crate) fn sign_many(mut many: Vec<Result<Pending, Refusal>>) -> Vec<Result<Pending, Refusal>> {
     let jobs = many.iter_mut().flatten().map(|pending| (&mut pending.unsigned, pending.server.minter.key()));
     let mut signed = Unsigned::sign_many(jobs.collect()).into_iter();
     many.into_iter()
@@ -193,9 +193,16 @@ pub(crate) fn finish_many(mut many: Vec<Result<Pending, Refusal>>) -> Vec<Result
             let pending = pending?;
             // As many answers as tokens to sign; a missing one would refuse.
             signed.next().ok_or(Reason::SigningFailed)??;
-            pending.hand_out()
+            Ok(pending)
         })
         .collect()
+}
+
+/// Hands out many that were signed, the last first: what that one waits for, the others need not.
+pub(crate) fn hand_out_many(mut signed: Vec<Result<Pending, Refusal>>) -> Vec<Result<Issued, Refusal>> {
+    let mut issued: Vec<_> = std::iter::from_fn(|| signed.pop()).map(|pending| pending?.hand_out()).collect();
+    issued.reverse();
+    issued
 }
 
 impl fmt::Debug for Pending {

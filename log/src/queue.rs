@@ -17,7 +17,7 @@ const CAPACITY: usize = 64 << 20;
 /// How long somebody waits before looking whether there is a writer at all.
 const LOOK_UP: Duration = Duration::from_secs(1);
 /// So many bytes are worth a write of their own.
-const WORTH_A_WRITE: usize = 64 << 10;
+const WORTH_A_WRITE: usize = 256 << 10;
 
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
@@ -70,8 +70,10 @@ impl State {
 /// What the writer finds when it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// Lines, up to this number.
-    Lines { next: u64 },
+    /// Lines, up to this number; `wanted`: somebody waits for the disk.
+    Lines { next: u64, wanted: bool },
+    /// Nothing; but somebody waits for what was taken before.
+    Wanted,
     /// Nothing until the time was over.
     Nothing,
     /// Nothing, and nothing will come.
@@ -206,9 +208,16 @@ impl Queue {
         std::process::id() == self.process
     }
 
-    /// For the writer: appends all lines to `lines`. With nothing there, sleeps until `until`; with something that nobody
-    /// waits for, lets more come together until `gather`.
-    pub(crate) fn take(&self, lines: &mut Vec<u8>, until: Instant, gather: impl Fn() -> Instant) -> Taken {
+    /// For the writer: appends all lines to `lines`. With nothing there, sleeps until `until`, or until somebody waits for
+    /// the disk where it has `owed` lines, which were taken before and are not safe; with something that nobody waits for, lets
+    /// more come together until `gather`.
+    pub(crate) fn take(
+        &self,
+        lines: &mut Vec<u8>,
+        owed: bool,
+        until: Instant,
+        gather: impl Fn() -> Instant,
+    ) -> Taken {
         let mut guard = self.inner.lock();
         let mut gathering = None;
         loop {
@@ -217,6 +226,9 @@ impl Queue {
             let over = if inner.lines.is_empty() {
                 if inner.state == State::Closing {
                     return Taken::Closed;
+                }
+                if inner.urgent && owed {
+                    break;
                 }
                 inner.urgent = false;
                 inner.idle = true;
@@ -232,16 +244,20 @@ impl Queue {
         }
         let inner = &mut *guard;
         inner.idle = false;
+        let wanted = std::mem::take(&mut inner.urgent);
         if inner.lines.is_empty() {
-            return if inner.state == State::Closing { Taken::Closed } else { Taken::Nothing };
+            return match inner.state {
+                State::Closing => Taken::Closed,
+                _ if wanted => Taken::Wanted,
+                _ => Taken::Nothing,
+            };
         }
-        inner.urgent = false;
         if lines.is_empty() {
             std::mem::swap(lines, &mut inner.lines);
         } else {
             lines.append(&mut inner.lines);
         }
-        Taken::Lines { next: inner.next }
+        Taken::Lines { next: inner.next, wanted }
     }
 
     /// For the writer: lines before `next` are as durable as was promised.
@@ -306,10 +322,10 @@ mod tests {
     fn lines_are_numbered_in_the_order_of_their_bytes() {
         let queue = Queue::new(9);
         let mut lines = Vec::new();
-        assert_eq!(queue.take(&mut lines, soon(), soon), Taken::Nothing);
+        assert_eq!(queue.take(&mut lines, false, soon(), soon), Taken::Nothing);
         assert_eq!(queue.push(b",\"a\":1}\n"), Ok(Receipt(10)));
         assert_eq!(queue.push(b",\"b\":1}\n"), Ok(Receipt(11)));
-        assert_eq!(queue.take(&mut lines, soon(), soon), Taken::Lines { next: 11 });
+        assert_eq!(queue.take(&mut lines, false, soon(), soon), Taken::Lines { next: 11, wanted: false });
         assert_eq!(lines, b"{\"seq\":9,\"a\":1}\n{\"seq\":10,\"b\":1}\n");
         queue.done(11);
         assert_eq!(queue.wait(Receipt(11)), Ok(()));
@@ -329,12 +345,33 @@ mod tests {
         assert!(queue.push(&large).is_ok());
         assert_eq!(queue.push(&[b' '; 100]), Err(RecordUnavailable));
         let mut lines = Vec::new();
-        queue.take(&mut lines, soon(), soon);
+        queue.take(&mut lines, false, soon(), soon);
         assert!(queue.push(&[b' '; 100]).is_ok());
         queue.close();
         assert_eq!(queue.push(b"}\n"), Err(RecordUnavailable));
-        queue.take(&mut lines, soon(), soon);
-        assert_eq!(queue.take(&mut lines, soon(), soon), Taken::Closed);
+        queue.take(&mut lines, false, soon(), soon);
+        assert_eq!(queue.take(&mut lines, false, soon(), soon), Taken::Closed);
+    }
+
+    #[test]
+    fn what_is_owed_is_asked_for_by_who_waits_and_by_nobody_else() {
+        let queue = Queue::new(0);
+        let mut lines = Vec::new();
+        let receipt = queue.push(b"}\n").unwrap();
+        assert_eq!(queue.take(&mut lines, false, soon(), soon), Taken::Lines { next: 1, wanted: false });
+        assert_eq!(queue.take(&mut lines, true, soon(), soon), Taken::Nothing);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| queue.wait(receipt));
+            let far = Instant::now() + Duration::from_secs(60);
+            assert_eq!(queue.take(&mut lines, true, far, || far), Taken::Wanted);
+            queue.done(1);
+            assert_eq!(waiting.join().unwrap(), Ok(()));
+        });
+        // Who came too late for what is owed wakes nobody where nothing is.
+        assert_eq!(queue.call(Receipt(2), Arc::new(|| ())), None);
+        assert_eq!(queue.take(&mut lines, false, soon(), soon), Taken::Nothing);
+        queue.push(b"}\n").unwrap();
+        assert_eq!(queue.take(&mut lines, false, soon(), soon), Taken::Lines { next: 2, wanted: false });
     }
 
     #[test]
@@ -347,12 +384,12 @@ mod tests {
                 let far = || Instant::now() + Duration::from_secs(60);
                 loop {
                     lines.clear();
-                    match queue.take(&mut lines, far(), far) {
-                        Taken::Lines { next } => {
+                    match queue.take(&mut lines, false, far(), far) {
+                        Taken::Lines { next, .. } => {
                             total += lines.len();
                             queue.done(next);
                         }
-                        Taken::Nothing => {}
+                        Taken::Nothing | Taken::Wanted => {}
                         Taken::Closed => return total,
                     }
                 }
@@ -406,19 +443,28 @@ mod model {
             Ok(())
         }
 
-        /// The writer: `write` says of each of its writes whether it succeeds.
+        /// The writer: `succeeds` says of each of its writes whether it does. Lines that nobody waits for stay unwritten until
+        /// somebody does, or time passes.
         fn write(&self, mut succeeds: impl FnMut() -> bool) -> Vec<u8> {
-            let mut lines = Vec::new();
+            let (mut lines, mut owed) = (Vec::new(), None);
             loop {
-                let taken = self.queue.take(&mut lines, Instant::now(), Instant::now);
-                match taken {
-                    Taken::Lines { next } if succeeds() => {
+                let taken = self.queue.take(&mut lines, owed.is_some(), Instant::now(), Instant::now);
+                if let Taken::Lines { next, .. } = taken {
+                    owed = Some(next);
+                }
+                if !matches!(taken, Taken::Lines { wanted: false, .. })
+                    && let Some(next) = owed
+                {
+                    if succeeds() {
                         self.written.store(next, Ordering::Relaxed);
                         self.queue.done(next);
+                        owed = None;
+                    } else {
+                        self.queue.fail();
                     }
-                    Taken::Lines { .. } => self.queue.fail(),
-                    Taken::Nothing => {}
-                    Taken::Closed => break,
+                }
+                if taken == Taken::Closed {
+                    break;
                 }
             }
             self.queue.end();

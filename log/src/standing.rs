@@ -223,7 +223,7 @@ mod tests {
     fn lines(queue: &Queue) -> Vec<String> {
         let mut lines = Vec::new();
         let now = std::time::Instant::now;
-        assert!(matches!(queue.take(&mut lines, now(), now), Taken::Lines { .. } | Taken::Nothing));
+        assert!(matches!(queue.take(&mut lines, false, now(), now), Taken::Lines { .. } | Taken::Nothing));
         String::from_utf8(lines).unwrap().lines().map(str::to_owned).collect()
     }
 

@@ -10,7 +10,7 @@ pub(crate) fn leaf(entry: &[u8]) -> Hash {
     sha256(&[&[0], entry])
 }
 
-/// Gives `each` the hash of each line of `lines`, all of which end with a newline. Those become the zeros that the hash of
+/// Gives `each` the hash of each line of `lines`, all of which end with a newline. That is meanwhile the zero that the hash of
 /// the next entry begins with, so that each is hashed where it is.
 pub(crate) fn leaves(lines: &mut [u8], mut each: impl FnMut(Hash)) {
     let mut start = 0;
@@ -19,10 +19,12 @@ pub(crate) fn leaves(lines: &mut [u8], mut each: impl FnMut(Hash)) {
         let before = start.checked_sub(1).and_then(|before| lines.get_mut(before..end));
         each(match before {
             Some(entry) => {
-                if let Some(newline) = entry.first_mut() {
-                    *newline = 0;
-                }
-                sha256_whole(entry)
+                let put =
+                    |entry: &mut [u8], byte| entry.first_mut().into_iter().for_each(|first| *first = byte);
+                put(entry, 0);
+                let hash = sha256_whole(entry);
+                put(entry, b'\n');
+                hash
             }
             None => leaf(lines.get(start..end).unwrap_or_default()),
         });

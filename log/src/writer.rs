@@ -18,16 +18,16 @@ use crate::retain::Retention;
 use crate::sampler::Sampler;
 use crate::segment::Segment;
 use crate::standing::Standing;
-use crate::tree::{Frontier, leaves};
+use crate::tree::{Frontier, leaves as leaves_of};
 
 /// New lines are under a checkpoint after this long, or after so many.
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(1);
-const CHECKPOINT_LINES: u64 = 4096;
+const CHECKPOINT_LINES: u64 = 16_384;
 /// A log in which nothing happens says so this often.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// How long a failed disk is left alone.
 const RETRY: Duration = Duration::from_secs(1);
-/// How long lines that nobody waits for may gather.
+/// How long lines that nobody waits for may gather, and then wait for the disk.
 const GATHER: Duration = Duration::from_millis(5);
 /// Lines that may be written and not yet safe, with `async`: they are kept in memory until they are.
 const UNSAFE_BYTES: usize = 8 << 20;
@@ -57,6 +57,11 @@ pub(crate) struct Lines {
     pending: Vec<u8>,
     /// How many bytes of them were appended to the segment.
     appended: usize,
+    /// Since when some were.
+    unsafe_since: Option<Instant>,
+    /// How many bytes of them are hashed, and the hashes: made while the lines are still near.
+    hashed: usize,
+    leaves: Vec<Hash>,
     /// The number after the last of them.
     next: u64,
     /// Of safe lines: not yet in the file of the tree.
@@ -84,7 +89,20 @@ impl Times {
 
 impl Lines {
     pub(crate) fn new(next: u64, hashes: Vec<Hash>) -> Self {
-        Self { pending: Vec::new(), appended: 0, next, hashes }
+        Self { next, hashes, ..Self::default() }
+    }
+
+    /// Hashes what was appended.
+    fn hash(&mut self) {
+        let Self { pending, appended, hashed, leaves, .. } = self;
+        leaves_of(pending.get_mut(*hashed..*appended).unwrap_or_default(), |leaf| leaves.push(leaf));
+        *hashed = *appended;
+    }
+
+    /// The segment was left: what is pending will be appended to another one.
+    fn nothing_is_appended(&mut self) {
+        (self.appended, self.unsafe_since, self.hashed) = (0, None, 0);
+        self.leaves.clear();
     }
 }
 
@@ -93,10 +111,13 @@ impl Writer {
     pub(crate) fn run(mut self) {
         loop {
             let (until, gather) = (self.next_duty(), self.gather());
-            let taken = self.queue.take(&mut self.lines.pending, until, || Instant::now() + gather);
-            if let Taken::Lines { next } = taken {
+            let owed = self.durability == Durability::Sync && self.lines.appended > 0;
+            let taken = self.queue.take(&mut self.lines.pending, owed, until, || Instant::now() + gather);
+            let mut wanted = taken == Taken::Wanted;
+            if let Taken::Lines { next, wanted: at_once } = taken {
                 self.lines.next = next;
                 self.times.last_line = Instant::now();
+                wanted = at_once;
             }
             self.sampler.say_sums(&self.queue, false);
             let closed = taken == Taken::Closed;
@@ -104,7 +125,7 @@ impl Writer {
                 self.go_on();
             }
             if self.times.failed.is_none()
-                && let Err(error) = self.work(closed)
+                && let Err(error) = self.work(wanted, closed)
             {
                 self.give_up(&error);
             }
@@ -117,13 +138,17 @@ impl Writer {
         }
     }
 
-    /// Everything that is due.
-    fn work(&mut self, closing: bool) -> std::io::Result<()> {
+    /// Everything that is due. `wanted`: somebody waits for the disk.
+    fn work(&mut self, wanted: bool, closing: bool) -> std::io::Result<()> {
         let unsafe_yet = self.append()?;
         let due = closing || self.checkpoint_is_due();
-        if unsafe_yet
-            && (self.durability != Durability::Async || due || self.lines.pending.len() > UNSAFE_BYTES)
-        {
+        let promised = match self.durability {
+            // What nobody waits for yet, a batch that goes on or refusals, shares the next wait.
+            Durability::Sync => wanted || self.safe_by().is_some_and(|until| Instant::now() >= until),
+            Durability::Async => false,
+            _ => true,
+        };
+        if unsafe_yet && (promised || due || self.lines.pending.len() > UNSAFE_BYTES) {
             self.make_safe()?;
         }
         if due {
@@ -147,17 +172,19 @@ impl Writer {
 
     /// Appends what was taken. Whether anything is not safe yet.
     fn append(&mut self) -> std::io::Result<bool> {
-        let Lines { pending, appended, next, .. } = &mut self.lines;
+        let Lines { pending, appended, unsafe_since, next, .. } = &mut self.lines;
         if let (Some(new), Some(segment)) = (pending.get(*appended..), &mut self.segment)
             && !new.is_empty()
         {
             segment.append(new)?;
             *appended = pending.len();
+            unsafe_since.get_or_insert_with(Instant::now);
             if self.durability == Durability::Async {
                 self.queue.done(*next);
+                self.lines.hash();
             }
         }
-        Ok(!pending.is_empty())
+        Ok(self.lines.appended > 0)
     }
 
     /// Waits for the disk, tells those who wait for it, and takes the lines into the tree.
@@ -166,18 +193,18 @@ impl Writer {
             segment.sync()?;
         }
         self.queue.done(self.lines.next);
-        self.hash_pending();
+        self.take_into_tree();
         Ok(())
     }
 
-    fn hash_pending(&mut self) {
-        let Lines { pending, appended, hashes, .. } = &mut self.lines;
-        leaves(pending, |hash| {
-            self.edge.push(hash);
-            hashes.push(hash);
-        });
+    /// All lines that are pending are safe now.
+    fn take_into_tree(&mut self) {
+        self.lines.hash();
+        let Lines { pending, appended, unsafe_since, hashed, leaves, hashes, .. } = &mut self.lines;
+        leaves.iter().for_each(|leaf| self.edge.push(*leaf));
+        hashes.append(leaves);
         pending.clear();
-        *appended = 0;
+        (*appended, *unsafe_since, *hashed) = (0, None, 0);
     }
 
     fn checkpoint_is_due(&self) -> bool {
@@ -224,7 +251,7 @@ impl Writer {
             let _ = segment.append_hashes(&self.lines.hashes);
         }
         self.lines.hashes.clear();
-        self.lines.appended = 0;
+        self.lines.nothing_is_appended();
         eprintln!(
             "idjag: the record in `{}` cannot be written: {error}; exchanges are refused",
             self.dir.display()
@@ -238,7 +265,8 @@ impl Writer {
             return;
         };
         self.segment = Some(segment);
-        self.hash_pending();
+        self.lines.appended = self.lines.pending.len();
+        self.take_into_tree();
         if let Some((since, why)) = self.times.failed.take() {
             let seconds = i64::try_from(since.elapsed().as_secs()).unwrap_or(i64::MAX);
             let _ = self.queue.say("IJ902W", "log_resumed", |line| {
@@ -257,12 +285,18 @@ impl Writer {
         }
     }
 
+    /// By when what was appended has to be safe, with `sync`, although nobody waits for it.
+    fn safe_by(&self) -> Option<Instant> {
+        self.lines.unsafe_since.filter(|_| self.durability == Durability::Sync).map(|since| since + GATHER)
+    }
+
     /// When something is due although nothing comes.
     fn next_duty(&self) -> Instant {
         if self.times.failed.is_some() {
             return Instant::now() + RETRY;
         }
         let idle = self.times.last_line + HEARTBEAT;
+        let idle = self.safe_by().map_or(idle, |until| idle.min(until));
         if self.lines.next > self.times.signed || !self.lines.hashes.is_empty() {
             return idle.min(self.times.signed_at + CHECKPOINT_AFTER);
         }

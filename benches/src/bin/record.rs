@@ -5,14 +5,17 @@
 //! whole process, the writing thread and the closing of the log included. The folders are in the directory for temporary
 //! files, so the disk is the one that holds it.
 
+use std::fs::File;
 use std::hint::black_box;
+use std::io::Write as _;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use idjag::{Algorithm, Durability, Event, NoRecord, Record, Request};
+use aws_lc_rs::digest::{self, SHA256};
+use idjag::{Algorithm, Durability, Event, Record as _, Request};
 use idjag_benches::{Failure, ISSUER, PEOPLE, RESOURCE, Size, World, issuer, median, request, subject};
 use idjag_log::{Log, Options, own_verifier, verify};
 use rustix::time::{ClockId, clock_gettime};
@@ -81,6 +84,57 @@ fn waves(world: &World, cores: NonZero<usize>) -> Result<(), Failure> {
         line("  share of that without", &format!("{:.3}", share(took)), target);
         line("  processor time, an event", &format!("{:+.2} us", added(took)), "<= +1.5 us");
     }
+    unavoidable(world, &requests, cores, median(without.iter().map(|took| took.clock).collect()))
+}
+
+/// What a record cannot do without, alone: the hashes of the same lines and of their tree, and the same bytes handed to the
+/// kernel, with one wait for the disk. No line is composed, nothing is queued, no thread is woken.
+fn unavoidable(
+    world: &World,
+    requests: &[Request<'_>],
+    cores: NonZero<usize>,
+    without: f64,
+) -> Result<(), Failure> {
+    const PIECE: usize = 256 << 10;
+    let folder = Folder::new();
+    let log = Log::open(&folder.0, &Options { durability: Durability::Async, ..Options::of(ISSUER) })?;
+    let dir = log.dir();
+    drop(world.builder()?.record(Arc::new(log)).build()?.exchange_many_on(requests, cores));
+    let lines = std::fs::read(dir.join("00000000000000000000.jsonl"))?;
+    let count = lines.split(|byte| *byte == b'\n').count() - 1;
+    if count < requests.len() {
+        return Err(format!("{count} lines of {} events", requests.len()).into());
+    }
+    let (mut hashed, mut written) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let began = processor_time();
+        let mut edge = [0; 65];
+        for entry in lines.split(|byte| *byte == b'\n') {
+            let (leaf, node) = (digest::digest(&SHA256, entry), digest::digest(&SHA256, black_box(&edge)));
+            let (left, right) = edge.split_at_mut(33);
+            left.iter_mut().skip(1).zip(node.as_ref()).for_each(|(to, from)| *to = *from);
+            right.iter_mut().zip(leaf.as_ref()).for_each(|(to, from)| *to = *from);
+        }
+        black_box(edge);
+        hashed.push(processor_time().saturating_sub(began).as_secs_f64());
+        let began = processor_time();
+        let file = File::create(folder.0.join("alone"))?;
+        for piece in lines.chunks(PIECE) {
+            (&file).write_all(piece)?;
+        }
+        file.sync_data()?;
+        written.push(processor_time().saturating_sub(began).as_secs_f64());
+    }
+    let (hashed, written) = (median(hashed), median(written));
+    let (count, cores) = (f64::from(u32::try_from(count)?), f64::from(u32::try_from(cores.get())?));
+    line(
+        "hashing the same lines and their tree alone, a line",
+        &format!("{:.2} us", hashed * 1e6 / count),
+        "",
+    );
+    line("writing the same bytes alone, a line", &format!("{:.2} us", written * 1e6 / count), "");
+    let left = without / (without + (hashed + written) / cores);
+    line("  the share that both alone would leave", &format!("{left:.3}"), "");
     Ok(())
 }
 
@@ -91,11 +145,12 @@ fn wave(
     way: Option<Durability>,
 ) -> Result<Took, Failure> {
     let folder = Folder::new();
-    let record: Arc<dyn Record> = match way {
-        Some(durability) => Arc::new(Log::open(&folder.0, &Options { durability, ..Options::of(ISSUER) })?),
-        None => Arc::new(NoRecord),
-    };
-    let engine = world.builder()?.record(record).build()?;
+    let mut builder = world.builder()?;
+    if let Some(durability) = way {
+        let log = Log::open(&folder.0, &Options { durability, ..Options::of(ISSUER) })?;
+        builder = builder.record(Arc::new(log));
+    }
+    let engine = builder.build()?;
     let (processor, began) = (processor_time(), Instant::now());
     let answers = black_box(engine.exchange_many_on(requests, cores));
     let clock = began.elapsed().as_secs_f64();
