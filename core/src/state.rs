@@ -37,7 +37,6 @@ pub(crate) struct State {
 }
 
 /// What the configuration says of this server itself, and the record that it keeps.
-#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 pub(crate) struct Server {
     /// Which the host gave, or nobody.
     pub(crate) record: Option<Arc<dyn Record>>,
