@@ -201,7 +201,9 @@ impl Writer {
     fn take_into_tree(&mut self) {
         self.lines.hash();
         let Lines { pending, appended, unsafe_since, hashed, leaves, hashes, .. } = &mut self.lines;
-        leaves.iter().for_each(|leaf| self.edge.push(*leaf));
+        for leaf in leaves.iter() {
+            self.edge.push(*leaf);
+        }
         hashes.append(leaves);
         pending.clear();
         (*appended, *unsafe_since, *hashed) = (0, None, 0);
