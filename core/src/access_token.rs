@@ -253,6 +253,11 @@ impl Weighed {
         self.facts.token()
     }
 
+    /// Its claims that say whose it is, whatever it is worth today: `client_id`, `jti`, `exp`.
+    pub(crate) fn owner(&self) -> (&str, &str, i64) {
+        (self.facts.texts.get(CLIENT_ID), self.facts.texts.get(JTI), self.facts.expires_at)
+    }
+
     /// Who presents it and what they may do, or why they may not.
     pub(crate) fn verdict(&self) -> Result<VerifiedToken, Reason> {
         self.verdict.clone()

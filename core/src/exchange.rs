@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::access_token::VerifiedToken;
+use crate::access_token::{VerifiedToken, Weighed};
 use crate::assertion::{Kind, Plausible, Presented, Slot};
 use crate::base64url;
 use crate::client_documents::ClientDocuments;
@@ -714,6 +714,14 @@ impl Exchange {
     ) -> Result<VerifiedToken, Reason> {
         with_workspace(|workspace| {
             self.tokens.verify(token, &state.today(now), &mut workspace.parser, &mut workspace.slot)
+        })
+    }
+
+    /// A token of ours, whatever it is worth now; `None`: it is not ours.
+    pub(crate) fn read_ours(&self, token: &[u8], state: &State, now: i64) -> Option<Box<Weighed>> {
+        let today = state.today(now);
+        with_workspace(|workspace| {
+            Weighed::read(token, &today, &mut workspace.parser, &mut workspace.slot).ok()
         })
     }
 

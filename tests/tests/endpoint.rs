@@ -297,6 +297,15 @@ fn base() -> Exchange {
 #[test]
 fn the_metadata_says_what_is_configured_and_no_more() {
     let metadata: Value = serde_json::from_str(&base().metadata()).unwrap();
+    let methods = [
+        "client_secret_basic",
+        "client_secret_post",
+        "none",
+        "private_key_jwt",
+        "self_signed_tls_client_auth",
+    ];
+    let algorithms =
+        ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
     let expected = serde_json::json!({
         "issuer": "https://auth.chat.example/",
         "token_endpoint": "https://auth.chat.example/token",
@@ -306,15 +315,13 @@ fn the_metadata_says_what_is_configured_and_no_more() {
         "response_types_supported": [],
         "grant_types_supported": ["urn:ietf:params:oauth:grant-type:jwt-bearer"],
         "authorization_grant_profiles_supported": ["urn:ietf:params:oauth:grant-profile:id-jag"],
-        "token_endpoint_auth_methods_supported": [
-            "client_secret_basic", "client_secret_post", "none", "private_key_jwt", "self_signed_tls_client_auth"
-        ],
-        "token_endpoint_auth_signing_alg_values_supported": [
-            "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"
-        ],
-        "dpop_signing_alg_values_supported": [
-            "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"
-        ],
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+        "introspection_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+        "dpop_signing_alg_values_supported": algorithms,
         "scopes_supported": ["chat.history", "chat.read", "chat.write"],
     });
     assert_eq!(metadata, expected);
@@ -431,6 +438,28 @@ fn a_client_gives_back_its_own_tokens_only() {
     assert!(!is_valid());
     assert_eq!(send(&own, &body), (200, None), "twice is once");
     assert_eq!(engine.handle_revocation(&post(&own, &body)).body(), b"");
+}
+
+/// What a client gives back while it is worth nothing does not come to life again with its connector.
+#[test]
+fn what_is_given_back_while_its_connector_is_suspended_stays_so() {
+    let config = |state: &str| {
+        let world = World::read("requests").unwrap();
+        world.edited(|world| world["connectors"][0]["state"] = state.into()).config().unwrap()
+    };
+    for gives_back in [false, true] {
+        let Handed { engine, token, own, .. } = handed();
+        let is_valid = || engine.verify(token.as_bytes(), "https://mcp.chat.example/").is_ok();
+        assert!(is_valid());
+        engine.reload(config("suspended")).unwrap();
+        assert!(!is_valid());
+        if gives_back {
+            let body = format!("token={token}");
+            assert_eq!(engine.handle_revocation(&post(&borrowed(&own), &body)).status(), 200);
+        }
+        engine.reload(config("enabled")).unwrap();
+        assert_eq!(is_valid(), !gives_back);
+    }
 }
 
 /// Row 72, by an administrator: what was issued ends, and what is blocked stays so until it is lifted.

@@ -37,11 +37,14 @@ pub(super) fn ways(clients: &Clients, further: impl Iterator<Item = &'static str
 /// Writes what client assertions may be signed with, where there are any (RFC 8414 section 2), and DPoP proofs (RFC 9449
 /// section 5.1).
 pub(super) fn signing_algorithms(json: &mut JsonWriter, ways: &[&str]) {
-    if ways.contains(&"private_key_jwt") {
-        let names = asymmetric_algorithms().map(Algorithm::name);
-        json.strings("token_endpoint_auth_signing_alg_values_supported", names);
-    }
+    assertion_algorithms(json, "token_endpoint_auth_signing_alg_values_supported", ways);
     json.strings("dpop_signing_alg_values_supported", dpop_algorithms());
+}
+
+fn assertion_algorithms(json: &mut JsonWriter, name: &'static str, ways: &[&str]) {
+    if ways.contains(&"private_key_jwt") {
+        json.strings(name, asymmetric_algorithms().map(Algorithm::name));
+    }
 }
 
 /// What a DPoP proof may be signed with (RFC 9449 section 5.1).
@@ -60,6 +63,8 @@ impl Exchange {
         let documents = state.clients.documents().filter(|_| self.documents.is_some());
         let of_documents = documents.iter().flat_map(|documents| &documents.methods);
         let methods = ways(&state.clients, of_documents.map(|method| method.name()));
+        // Nobody's document is fetched at the other endpoints.
+        let written = ways(&state.clients, std::iter::empty());
         let mut scopes: Vec<&str> =
             state.policy.enabled().flat_map(|connector| &connector.scopes).map(String::as_str).collect();
         scopes.sort_unstable();
@@ -79,6 +84,20 @@ impl Exchange {
             json.strings("authorization_grant_profiles_supported", is_on.then_some(GRANT_PROFILE));
             json.strings("token_endpoint_auth_methods_supported", methods.iter().copied());
             signing_algorithms(json, &methods);
+            // Without these names a client takes `client_secret_basic` for the only way there.
+            for (methods, algorithms) in [
+                (
+                    "revocation_endpoint_auth_methods_supported",
+                    "revocation_endpoint_auth_signing_alg_values_supported",
+                ),
+                (
+                    "introspection_endpoint_auth_methods_supported",
+                    "introspection_endpoint_auth_signing_alg_values_supported",
+                ),
+            ] {
+                json.strings(methods, written.iter().copied());
+                assertion_algorithms(json, algorithms, &written);
+            }
             json.strings("scopes_supported", scopes);
             if documents.is_some() {
                 json.name("client_id_metadata_document_supported");

@@ -5,10 +5,12 @@ use super::client_auth::Door;
 use super::response::Response;
 use crate::exchange::Exchange;
 use crate::reason::Reason;
+use crate::record::waited;
 use crate::revoked::Revocation;
 
 impl Exchange {
-    /// Answers a request to the revocation endpoint. A client revokes its own tokens only; a token that is not valid is
+    /// Answers a request to the revocation endpoint. A client revokes its own tokens only, also those that are worth
+    /// nothing at the moment, because their connector is suspended for one, and may be again; a token that is not ours or has expired is
     /// answered as one that was revoked (RFC 7009 section 2.2). `token_type_hint` is not needed.
     ///
     /// Each revocation copies those that are in force: some nanoseconds for each.
@@ -21,15 +23,23 @@ impl Exchange {
             }
             let asked = asked.map_err(|reason| state.refusal(reason).until(presented.wait_s()));
             let revoked = asked.and_then(|(client, token)| {
-                let Ok(token) = self.verify_for_any(token.as_bytes(), state, now) else {
-                    return Ok(());
+                let spent = || {
+                    let waited = waited(state.server.record(), presented.spent());
+                    waited.map_err(|_| state.refusal(Reason::RecordUnavailable))
                 };
-                if token.client_id() != client.id {
+                let Some(token) = self.read_ours(token.as_bytes(), state, now) else {
+                    return spent();
+                };
+                let (client_id, jti, expires_at) = token.owner();
+                if expires_at <= now || token.verdict() == Err(Reason::TokenRevoked) {
+                    return spent();
+                }
+                if client_id != client.id {
                     let refusal = state.refusal(Reason::TokenOfAnotherClient);
                     return Err(Door::of(self, state).tell_refused(&client.id, refusal, now));
                 }
-                let expires_at = token.expires_at().saturating_add(state.server.limits.leeway_s);
-                self.revoke(&Revocation::Token { jti: token.jti(), expires_at })
+                let expires_at = expires_at.saturating_add(state.server.limits.leeway_s);
+                self.revoke(&Revocation::Token { jti, expires_at })
             });
             Some(match revoked {
                 Ok(()) => Response::empty(),
