@@ -5,8 +5,8 @@
  *
  * Listens on 127.0.0.1 only: put what speaks TLS in front. PORT 0, which is the default, takes a free one; the first line on
  * standard output says which. THREADS is 4 by default. SIGHUP reads the configuration again, with policy, directory and keys;
- * one with a fault is named, and the server goes on with what it had. SIGTERM and SIGINT end it, once the requests that it
- * has are answered. Refusals are named on standard error by their slugs, which no client gets to see.
+ * one with a fault is named, and the server goes on with what it had. SIGTERM and SIGINT end it: nobody connects any more, and
+ * those who are connected have five seconds. Refusals are named on standard error by their slugs, which no client gets to see.
  *
  * Who connects is what stands in front, so there is no `peer` here, and nobody is slowed down who guesses secrets. Pass on
  * whom that one says it serves.
@@ -19,6 +19,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 /* One byte more than `limits.max_body_bytes` is enough to refuse a body that is too large. A connection needs memory for its
  * headers and a piece of the body; libmicrohttpd clears it after each request, so that little is fast. */
@@ -246,7 +248,9 @@ int main(int count, char **arguments) {
     struct MHD_Daemon *daemon;
     struct sockaddr_in address;
     sigset_t signals;
-    int signal_number;
+    int signal_number, tenths;
+    MHD_socket listening;
+    const struct timespec tenth = {0, 100000000};
     unsigned threads = (unsigned)(count > 3 ? atoi(arguments[3]) : 4);
 
     if (count < 2 || count > 4) {
@@ -292,7 +296,17 @@ int main(int count, char **arguments) {
             fprintf(stderr, "nothing was changed: %s\n", error.message);
         }
     }
+    listening = MHD_quiesce_daemon(daemon);
+    for (tenths = 0; tenths < 50; tenths++) {
+        if (MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections == 0) {
+            break;
+        }
+        nanosleep(&tenth, NULL);
+    }
     MHD_stop_daemon(daemon);
+    if (listening != MHD_INVALID_SOCKET) {
+        close(listening);
+    }
     idjag_exchange_free(exchange);
     return 0;
 }

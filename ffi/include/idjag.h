@@ -9,7 +9,9 @@
  * every request. idjag_endpoint_handle does all that a token endpoint does: hand it the bytes of the HTTP request, and send
  * what it gives back. The other party, an IdP's token endpoint, is idjag_idp_t. The library listens nowhere. It fetches what
  * the configuration says is to be fetched, and nothing else: the keys of IdPs and of clients (`jwks_uri`, `discover`), and
- * documents of clients at the origins in `[client_documents]`. It reads files only where a configuration names them.
+ * documents of clients at the origins in `[client_documents]`. It reads and writes files only where a configuration names them:
+ * the record, keys that were fetched, a store that processes share. Keys, directory and policy are swapped whole while it runs
+ * (idjag_put_*, idjag_reload), and what was issued can be taken back (idjag_revoke).
  *
  *     #include <idjag.h>
  *     #include <stdio.h>
@@ -546,8 +548,8 @@ idjag_result_t idjag_exchange_new(const idjag_config_t *config,
 // fork it frees nothing.
 void idjag_exchange_free(idjag_exchange_t *exchange);
 
-// Replaces everything that the configuration names but the single-use store. What it leaves to the host stays: keys that
-// were put, a directory or a policy that was put, revocations. What it wants fetched is fetched from then on.
+// Replaces everything that the configuration names but the single-use store and the record. What it leaves to the host stays:
+// keys that were put, a directory or a policy that was put, revocations; so does a signing key that is "ephemeral" before and after. What it wants fetched is fetched from then on.
 idjag_result_t idjag_reload(const idjag_exchange_t *exchange,
                             const idjag_config_t *config,
                             idjag_error_t *error);
@@ -840,7 +842,8 @@ idjag_result_t idjag_put_policy(const idjag_exchange_t *exchange,
                                 size_t text_length,
                                 idjag_error_t *error);
 
-// Takes back at once: what was issued until now is void, and nothing new is issued until idjag_lift. Not kept on disk.
+// Takes back at once: what was issued until now is void, and nothing new is issued until idjag_lift. With a record (`[audit]`)
+// it is kept there, and stands again after a start.
 // Engines that share the single-use store follow within a second of their clocks. IDJAG_UNAVAILABLE: it stands here, and the
 // others could not be told; try again.
 //

@@ -141,8 +141,8 @@ pub unsafe extern "C" fn idjag_exchange_free(exchange: *mut Handle) {
     });
 }
 
-/// Replaces everything that the configuration names but the single-use store. What it leaves to the host stays: keys that
-/// were put, a directory or a policy that was put, revocations. What it wants fetched is fetched from then on.
+/// Replaces everything that the configuration names but the single-use store and the record. What it leaves to the host stays:
+/// keys that were put, a directory or a policy that was put, revocations; so does a signing key that is "ephemeral" before and after. What it wants fetched is fetched from then on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idjag_reload(
     exchange: *const Handle,

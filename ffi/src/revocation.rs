@@ -54,7 +54,8 @@ unsafe impl Versioned for Taken {
     const NAME: &'static str = "revocation";
 }
 
-/// Takes back at once: what was issued until now is void, and nothing new is issued until idjag_lift. Not kept on disk.
+/// Takes back at once: what was issued until now is void, and nothing new is issued until idjag_lift. With a record (`[audit]`)
+/// it is kept there, and stands again after a start.
 /// Engines that share the single-use store follow within a second of their clocks. IDJAG_UNAVAILABLE: it stands here, and the
 /// others could not be told; try again.
 ///
