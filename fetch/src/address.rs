@@ -15,10 +15,11 @@ pub(crate) enum Realm {
 }
 
 /// Addresses at which clouds hand out the secrets of a machine, where their blocks do not tell.
-const METADATA: [IpAddr; 4] = [
+const METADATA: [IpAddr; 5] = [
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];
 
@@ -161,6 +162,8 @@ mod tests {
             "255.255.255.255",
             "100.100.100.200",
             "168.63.129.16",
+            "fd00:ec2::254",
+            "fd00:ec2::23",
             "::",
             "::2",
             "::7f00:1",

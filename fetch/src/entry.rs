@@ -91,6 +91,15 @@ pub(crate) struct Finished {
     pub(crate) got: Result<(Arc<str>, Got), Problem>,
 }
 
+/// What a fetch came to.
+pub(crate) enum Ended {
+    Failed,
+    /// What was there before is what is there now.
+    Confirmed,
+    /// A key set, which is in place.
+    Came(Vec<u8>),
+}
+
 impl Entry {
     /// Of what is due at once.
     pub(crate) fn new(subject: Subject, now: i64) -> Self {
@@ -130,18 +139,17 @@ impl Entry {
         }
     }
 
-    /// Takes note of what came. What is to be put was put by now. Gives a key set that is in place and was not before, or was
-    /// confirmed.
+    /// Takes note of what came. What is to be put was put by now.
     pub(crate) fn end(
         &mut self,
         finished: Finished,
         now: i64,
         pace: &Pace,
         digest: impl FnOnce(&[u8]) -> u64,
-    ) -> Option<Vec<u8>> {
+    ) -> Ended {
         self.is_in_flight = false;
         self.ended = self.ended.wrapping_add(1);
-        let mut jwks = None;
+        let mut ended = Ended::Confirmed;
         let failed = match finished.got {
             Err(problem) => Some(problem),
             Ok((_, Got { body: None, .. })) if self.schedule.fetched.is_none() => Some(Problem::Status(304)),
@@ -154,7 +162,7 @@ impl Entry {
                 if let Some(body) = got.body {
                     self.digest = Some(digest(&body));
                     match *self.subject {
-                        Subject::Keys(_) => jwks = Some(body),
+                        Subject::Keys(_) => ended = Ended::Came(body),
                         Subject::Document { .. } => self.body = Some(body.into()),
                     }
                 }
@@ -167,9 +175,10 @@ impl Entry {
             // The metadata may name another place by now.
             self.discovered = None;
             self.schedule.failed(now, pace, dice());
+            ended = Ended::Failed;
         }
         self.problem = failed.map(Box::new);
-        jwks
+        ended
     }
 
     /// Somebody else put it. What is fetched next is put over it, whether it is what was fetched before or not.

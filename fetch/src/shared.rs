@@ -124,10 +124,15 @@ impl Settings {
         }
     }
 
-    /// Keeps keys for the next start. That they cannot be kept is no reason not to use them.
-    pub(crate) fn keep(&self, subject: &Subject, schedule: &Schedule, jwks: &[u8]) {
+    /// Keeps keys for the next start; `None`: those that are kept were confirmed. That it cannot be done is no reason not to use
+    /// them.
+    pub(crate) fn keep(&self, subject: &Subject, schedule: &Schedule, jwks: Option<&[u8]>) {
         if let (Some(store), Subject::Keys(keys), Some(fetched)) = (&self.store, subject, schedule.fetched) {
-            let _ = store.keep(keys, fetched, schedule.fresh_until, jwks);
+            let fresh_until = schedule.fresh_until;
+            let _ = match jwks {
+                Some(jwks) => store.keep(keys, fetched, fresh_until, jwks),
+                None => store.confirm(keys, fetched, fresh_until),
+            };
         }
     }
 

@@ -65,13 +65,21 @@ impl Store {
         };
         fs::create_dir_all(&self.folder)?;
         let path = self.path(&of.owner);
-        let new = path.with_extension("new");
+        // Of each process its own: those that share a configuration share the folder.
+        let new = path.with_extension(format!("{}.new", std::process::id()));
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(&new)?.write_all(&serde_json::to_vec(&kept)?)?;
+        let mut file = options.open(&new)?;
+        file.write_all(&serde_json::to_vec(&kept)?)?;
+        file.sync_all()?;
         fs::rename(new, path)
+    }
+
+    /// Keeps that what is kept was confirmed.
+    pub(crate) fn confirm(&self, of: &WantedKeys, fetched: i64, fresh_until: i64) -> io::Result<()> {
+        self.recall(of, |kept| Some(self.keep(of, fetched, fresh_until, kept.jwks()))).unwrap_or(Ok(()))
     }
 
     /// Gives what was kept of `wanted` to `take`, if it was fetched from where it would be fetched now.

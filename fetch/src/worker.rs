@@ -9,7 +9,7 @@ use std::time::Duration;
 use idjag::Exchange;
 
 use crate::client::Got;
-use crate::entry::{Finished, Job, Subject};
+use crate::entry::{Ended, Finished, Job, Subject};
 use crate::metadata;
 use crate::problem::Problem;
 use crate::shared::Shared;
@@ -107,9 +107,12 @@ impl Shared {
             let Some(entry) = table.entry_mut(id) else {
                 continue;
             };
-            if let Some(jwks) = entry.end(finished, now, &settings.pace, |body| self.digest(body)) {
-                keep.push((Arc::clone(&entry.subject), entry.schedule.clone(), jwks));
-            }
+            let came = match entry.end(finished, now, &settings.pace, |body| self.digest(body)) {
+                Ended::Failed => None,
+                Ended::Confirmed => Some(None),
+                Ended::Came(jwks) => Some(Some(jwks)),
+            };
+            keep.extend(came.map(|jwks| (Arc::clone(&entry.subject), entry.schedule.clone(), jwks)));
             if entry.schedule.has_ended(now, &settings.pace) {
                 entry.withdraw();
                 if let Subject::Keys(keys) = &*entry.subject {
@@ -126,7 +129,7 @@ impl Shared {
         self.ended.notify_all();
         self.work.notify_one();
         for (subject, schedule, jwks) in keep {
-            settings.keep(&subject, &schedule, &jwks);
+            settings.keep(&subject, &schedule, jwks.as_deref());
         }
     }
 

@@ -143,13 +143,25 @@ fn what_has_not_changed_is_not_put_again() {
             _ => Answer::Whole(200, etag, set.clone().into_bytes()),
         }
     }));
-    let live = started(&server, QUICK);
+    let folder = Folder::new("confirmed");
+    let text = config(&discovered(&server.origin), "cache = \"kept\"", &server.authority);
+    let live = live(text, QUICK, &folder.0);
     assert_eq!(slug(exchange(&live, &server.origin, &key)), "granted");
-    let generation = live.stats().generation;
+    let fetched = || {
+        let mut files =
+            std::fs::read_dir(folder.0.join("kept")).ok()?.filter_map(|file| Some(file.ok()?.path()));
+        let file = files.find(|path| path.extension().is_some_and(|kind| kind == "json"))?;
+        let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
+        kept["fetched"].as_i64()
+    };
+    within(2, "the file", || fetched().is_some());
+    let (first, generation) = (fetched(), live.stats().generation);
     server.wait_for_hits("/keys", 4);
     assert_eq!(live.stats().generation, generation);
     assert_eq!(slug(exchange(&live, &server.origin, &key)), "granted");
     assert_eq!(live.sources()[0].last_error, None);
+    // A restart goes by when they were confirmed, not by when they came.
+    within(2, "word of it in the file", || fetched() > first);
 }
 
 #[test]
