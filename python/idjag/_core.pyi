@@ -271,7 +271,6 @@ class Exchange:
             resource: What it asks for a token for; one, several, or not asked.
             scopes: The scopes that it asks for; `None`, none and `[""]` are not asked.
             authorization_details: What it asks for of the assertion's (RFC 9396), as such or as JSON text.
-        authorization_details: What it asks for of the assertion's (RFC 9396), as such or as JSON text.
 
         Raises:
             ExchangeDenied: The answer is no, whatever the strings hold.

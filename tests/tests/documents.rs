@@ -48,7 +48,10 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_path_that_a_page_names_is_there() {
-    let places = ["core/", "log/", "cli/", "ffi/", "python/", "benches/", "tests/", "fuzz/", ".ci/"];
+    let places = [
+        "core/", "stores/", "log/", "fetch/", "cli/", "ffi/", "python/", "benches/", "tests/", "fuzz/",
+        ".ci/",
+    ];
     let files = ["Cargo.toml", "Makefile", "deny.toml"];
     let mut count = 0;
     for (page, text) in pages() {

@@ -27,7 +27,7 @@ const NOT_MET: [(&str, &str); 13] = [
     ("blocked", "a configuration has no blocks: they are set on a running engine"),
     ("token_revoked", "a configuration has no revocations: they are set on a running engine"),
     ("replay_unavailable", "the store has to be filled: `single_use.rs` does"),
-    ("record_unavailable", "the record is not part of the configuration yet"),
+    ("record_unavailable", "a record has to fail: `engine.rs` and `cli/tests/crash.rs` let one"),
     ("signing_failed", "no input makes a signature fail"),
     ("proof_mismatch", "an exchange carries no proof: `requests/dpop.json`"),
     ("dpop_replayed", "an exchange carries no proof: `requests/dpop.json`"),
