@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use allocation_counter::measure;
 use idjag::{Algorithm, Config, Exchange, IdJag, IdJagMinter, Request, SigningKey};
-use idjag_tests::{base64url, claims};
+use idjag_tests::{base64url, claims, vectors};
 
 const NOW: i64 = 1_784_527_300;
 const RESOURCE: &str = "https://mcp.chat.example/";
@@ -57,12 +57,21 @@ fn request(assertion: &str) -> Request<'_> {
 /// The token with its scope and resource, and what the provider takes for a signature.
 #[test]
 fn an_exchange_allocates_twice_and_a_known_token_never() {
+    count(&Arc::new(SigningKey::generate(Algorithm::ES256).unwrap()));
+    // The assertion's key as IdPs have it; ring takes memory from Rust for each verification by RSA.
+    if cfg!(feature = "aws-lc-rs") {
+        let jwk = std::fs::read(vectors().join("keys/acme-rs256.jwk")).unwrap();
+        count(&Arc::new(SigningKey::from_jwk(&jwk).unwrap()));
+    }
+}
+
+fn count(key: &Arc<SigningKey>) {
     // Between two doublings of the single-use table, which allocate now and then.
     const WARM: usize = 2_700;
     const COUNTED: usize = 64;
-    let key = Arc::new(SigningKey::generate(Algorithm::ES256).unwrap());
     let engine = engine(&key.public_jwk().unwrap());
-    let assertions = assertions(&IdJagMinter::new("https://acme.idp.example", key), WARM + COUNTED + 1);
+    let minter = IdJagMinter::new("https://acme.idp.example", Arc::clone(key));
+    let assertions = assertions(&minter, WARM + COUNTED + 1);
     let exchange = |assertion: &String| engine.exchange(&request(assertion)).unwrap();
     let (last, rest) = assertions.split_last().unwrap();
     let (warm, counted) = rest.split_at(WARM);
