@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use idjag::Config;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -155,4 +157,45 @@ fn both_licences_are_there() {
     assert!(text("LICENSE-APACHE").contains("Version 2.0, January 2004"));
     assert!(text("LICENSE-MIT").contains("MIT License"));
     assert!(text("Cargo.toml").contains("license = \"Apache-2.0 OR MIT\""));
+}
+
+/// The fenced `toml` blocks of a page.
+fn configurations(page: &str) -> Vec<&str> {
+    page.split("\n```toml\n").skip(1).map(|rest| rest.split("\n```").next().unwrap()).collect()
+}
+
+#[test]
+fn every_configuration_that_a_page_shows_is_one() {
+    // What a block says itself is left out of what stands around it.
+    let tables = [
+        ("[audit]", "audit = \"off\"\n"),
+        ("[tokens]", "[tokens]\nkeys = \"ephemeral\"\n"),
+        (
+            "[[idps]]",
+            "[[idps]]\nissuer = \"https://acme.idp.example\"\njwks_uri = \"https://acme.idp.example/keys\"\n",
+        ),
+        ("[[clients]]", "[[clients]]\nid = \"someone\"\nauth = \"none\"\nconnectors = [\"*\"]\n"),
+        (
+            "[[connectors]]",
+            "[[connectors]]\nid = \"chat\"\nresource = \"https://mcp.chat.example/\"\nscopes = [\"chat.read\"]\nstate = \"planned\"\n",
+        ),
+    ];
+    let parse = |block: &str| {
+        let around: String =
+            tables.iter().filter(|(name, _)| !block.contains(name)).map(|(_, text)| *text).collect();
+        let text = format!("issuer = \"https://auth.chat.example/\"\n{around}{block}\n");
+        let parsed = Config::parse("page.toml", &text, &mut |_| Ok(b"a password".to_vec()));
+        parsed.map(|_| ()).map_err(|why| format!("{why}\n{text}"))
+    };
+    parse("").unwrap();
+    let mut count = 0;
+    for (page, text) in pages() {
+        for block in configurations(&text) {
+            parse(block).unwrap_or_else(|why| panic!("{page}: {why}"));
+            let (first, rest) = block.split_once('\n').unwrap();
+            assert!(parse(&format!("{first}\nunheard_of = 1\n{rest}")).is_err(), "the control: {block}");
+            count += 1;
+        }
+    }
+    assert!(count >= 6, "the blocks are gone");
 }
