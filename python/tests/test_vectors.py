@@ -127,9 +127,14 @@ def check(step: Json, bench: Bench, batch: bool) -> None:
     if "verify" in step:
         assert not {"assertion", "client_id", "resource", "scope"} & step.keys()
         assert step["verify"].keys() == {"token", "resource"}
-        who = bench.exchange.verify(text_of(step["verify"]["token"]), resource=step["verify"]["resource"])
+        token, resource = text_of(step["verify"]["token"]), step["verify"]["resource"]
+        who = bench.exchange.verify(token, resource=resource)
         if kind == "invalid":
             assert who is None
+            # Why is said to who answers the request.
+            answer = bench.exchange.verify_request(token, resource=resource)
+            assert isinstance(answer, idjag.Challenge)
+            assert answer.slug == wanted
             return
         assert kind == "valid"
         assert who is not None
