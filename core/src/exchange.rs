@@ -717,14 +717,6 @@ impl Exchange {
         })
     }
 
-    /// A token of ours, whatever it is worth now; `None`: it is not ours.
-    pub(crate) fn read_ours(&self, token: &[u8], state: &State, now: i64) -> Option<Box<Weighed>> {
-        let today = state.today(now);
-        with_workspace(|workspace| {
-            Weighed::read(token, &today, &mut workspace.parser, &mut workspace.slot).ok()
-        })
-    }
-
     /// Replaces the keys of one IdP. Keys that cannot be used are left out; see [`KeySet::problems`](crate::KeySet::problems).
     pub fn put_jwks(&self, issuer: &str, jwks: &[u8]) -> Result<(), Error> {
         let owner = KeyOwner::Idp(issuer.to_owned());
@@ -964,6 +956,14 @@ impl<'a> Request<'a> {
 }
 
 impl State {
+    /// A token of ours, whatever it is worth now; `None`: it is not ours.
+    pub(crate) fn read_ours(&self, token: &[u8], now: i64) -> Option<Box<Weighed>> {
+        let today = self.today(now);
+        with_workspace(|workspace| {
+            Weighed::read(token, &today, &mut workspace.parser, &mut workspace.slot).ok()
+        })
+    }
+
     /// Replaces the keys of `owner`, or takes them away, in a state that nobody sees yet. How many there are now.
     fn put_keys(&mut self, owner: &KeyOwner, jwks: Option<&[u8]>) -> Result<usize, Error> {
         let (set, unknown) = match owner {

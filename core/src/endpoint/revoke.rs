@@ -27,7 +27,7 @@ impl Exchange {
                     let waited = waited(state.server.record(), presented.spent());
                     waited.map_err(|_| state.refusal(Reason::RecordUnavailable))
                 };
-                let Some(token) = self.read_ours(token.as_bytes(), state, now) else {
+                let Some(token) = state.read_ours(token.as_bytes(), now) else {
                     return spent();
                 };
                 let (client_id, jti, expires_at) = token.owner();
