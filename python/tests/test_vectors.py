@@ -132,9 +132,9 @@ def check(step: Json, bench: Bench, batch: bool) -> None:
         if kind == "invalid":
             assert who is None
             # Why is said to who answers the request.
-            answer = bench.exchange.verify_request(token, resource=resource)
-            assert isinstance(answer, idjag.Challenge)
-            assert answer.slug == wanted
+            challenge = bench.exchange.verify_request(token, resource=resource)
+            assert isinstance(challenge, idjag.Challenge)
+            assert challenge.slug == wanted
             return
         assert kind == "valid"
         assert who is not None
