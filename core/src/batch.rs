@@ -25,6 +25,8 @@ use crate::replay::{Claimed, ReplayStore};
 
 /// Requests of one chunk: small enough for a core's cache and a smooth finish, large enough for wide lanes.
 const CHUNK: usize = 64;
+/// Chunks of which a thread may wait for the record later, at least, and half of what it has open at most.
+const OPEN: usize = 32;
 
 /// What one thread reuses from chunk to chunk.
 #[derive(Default)]
@@ -53,15 +55,22 @@ impl Exchange {
         let (next, turns) = (AtomicUsize::new(0), Turns::default());
         let work = || {
             let mut bench = Bench::default();
-            let mut signed = Vec::with_capacity(chunks.len() / threads.max(1) + 1);
+            let hand_out = |(at, signed)| (at, hand_out_many(signed));
+            let (mut signed, mut answers) =
+                (Vec::new(), Vec::with_capacity(chunks.len() / threads.max(1) + 1));
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some(chunk) = chunks.get(at) else { break };
                 let decided = self.decide_chunk(chunk, now_ms, turns.turn(at), &mut bench);
                 signed.push((at, sign_many(decided)));
+                // A slow disk holds up a large batch here, and does not let the record's queue fill.
+                if signed.len() == 2 * OPEN {
+                    answers.extend(signed.drain(..OPEN).rev().map(hand_out));
+                }
             }
             // Nobody has a token before all are made, so all share one wait for the record: that of the last.
-            signed.into_iter().rev().map(|(at, signed)| (at, hand_out_many(signed))).collect::<Vec<_>>()
+            answers.extend(signed.into_iter().rev().map(hand_out));
+            answers
         };
         let mut answers = Vec::with_capacity(chunks.len());
         thread::scope(|scope| {
