@@ -19,7 +19,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 
 /// Counted, so that none gets lost. Changes with the table.
-const CASES: usize = 1007;
+const CASES: usize = 1009;
 
 /// Slugs that no case can meet, and why.
 const NOT_MET: [(&str, &str); 13] = [

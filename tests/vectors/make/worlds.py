@@ -203,6 +203,7 @@ def _poisonous() -> list[dict]:
         bad("ec-unknown-curve", es256, crv="secp256k1"),
         bad("okp-x25519", public("acme-ed25519"), crv="X25519"),
         bad("okp-short", public("acme-ed25519"), x=b64u(b"\x01" * 31)),
+        bad("okp-off-curve", public("acme-ed25519"), x=b64u(b"\x02" + b"\x00" * 31)),
         bad("okp-small-order", public("acme-ed25519"), x=b64u(b"\x01" + b"\x00" * 31)),
         bad("unknown-type", {"kty": "LMS", "pub": "AAAA"}),
         {"use": "sig"},
@@ -301,6 +302,9 @@ def _all() -> None:
     ]}))
     world("one-key-for-signatures", acme(jwks={"keys": [
         public("acme-rsa-one"), public("acme-rsa-two", use="enc"),
+    ]}))
+    world("one-key-on-the-curve", acme(jwks={"keys": [
+        public("acme-ed25519"), public("acme-ed25519", kid="test-bad-okp-off-curve", x=b64u(b"\x02" + b"\x00" * 31)),
     ]}))
     world("key-without-kid", acme(jwks={"keys": [public("acme-rsa-one", kid=None)]}))
     world("poisonous-keys", acme(jwks={"keys": _poisonous()}))

@@ -24,6 +24,8 @@ def _kid() -> None:
             control="kid-among-two-of-a-kind")
     granted("kid-missing-other-key-is-for-encryption", origin, world="one-key-for-signatures", alg="RS256",
             key="acme-rsa-one", head={"kid": DROP})
+    granted("kid-missing-other-key-is-off-the-curve", origin, world="one-key-on-the-curve", alg="EdDSA",
+            head={"kid": DROP})
     granted("kid-missing-in-both", origin, world="key-without-kid", alg="RS256", key="acme-rsa-one",
             head={"kid": DROP})
     refused("kid-of-a-key-without-kid", origin, "kid_unknown", "a `kid`, and the only key has none",
@@ -90,6 +92,7 @@ def _poisonous() -> None:
         ("ec-unknown-curve", "ES256", "acme-es256", "a curve that is not ours"),
         ("okp-x25519", "EdDSA", "acme-ed25519", "a key for key agreement"),
         ("okp-short", "EdDSA", "acme-ed25519", "a key of 31 bytes"),
+        ("okp-off-curve", "EdDSA", "acme-ed25519", "a key that is no point of the curve"),
         ("unknown-type", "RS256", "acme-rsa-one", "a key type that nobody knows"),
     ):
         bad(kid, alg, key, differs)
