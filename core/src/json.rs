@@ -16,6 +16,9 @@ use crate::plain_json::{self, Plain};
 pub(crate) const MAX_DEPTH: u8 = 16;
 /// Members of one object, at most.
 const MAX_MEMBERS: usize = 256;
+/// The longest text whose reading leaves its memory to the next. One with more would hold 30 times its length, in every
+/// thread and for every request of a chunk, until the process ends.
+const KEPT: usize = 16 * 1024;
 /// Objects up to this size are checked for duplicates name by name, larger ones by sorting.
 const PAIRWISE: usize = 32;
 
@@ -46,7 +49,7 @@ pub(crate) struct Memory {
 
 /// One document that was read: a list of nodes that borrow their strings from the text.
 ///
-/// Its memory is given back when it is dropped.
+/// Its memory is left to the next one when it is dropped, unless there is much of it.
 pub(crate) struct Document<'i, 'm> {
     tape: Tape<'i>,
     home: &'m mut Vec<Node<'static>>,
@@ -55,7 +58,10 @@ pub(crate) struct Document<'i, 'm> {
 impl Drop for Document<'_, '_> {
     fn drop(&mut self) {
         let tape = std::mem::replace(&mut self.tape, Tape(Vec::new()));
-        *self.home = tape.reset().0;
+        // A text has at most as many nodes as bytes; nearly all have far fewer.
+        if tape.0.capacity() <= KEPT / 4 {
+            *self.home = tape.reset().0;
+        }
     }
 }
 
@@ -97,7 +103,11 @@ fn parse<'i>(
     copy.clear();
     copy.extend_from_slice(text);
     copy.resize(text.len() + simd_json::INPUT_PADDING, 0);
-    simd_json::fill_tape_padded(copy, text.len(), &mut parser.0, tape).map_err(|error| match error.error() {
+    let filled = simd_json::fill_tape_padded(copy, text.len(), &mut parser.0, tape);
+    if text.len() > KEPT {
+        *parser = Parser::default();
+    }
+    filled.map_err(|error| match error.error() {
         simd_json::ErrorType::DepthLimitExceeded => JsonError::TooComplex,
         _ => JsonError::Invalid,
     })

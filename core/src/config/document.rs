@@ -2,6 +2,7 @@
 //!
 //! Text whose first character is `{` is JSON. Duplicate keys are refused in both. What the keys mean is not known here.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserialize;
@@ -204,10 +205,11 @@ impl<'t> Source<'t> {
             Some(b'{') => {
                 let Members(raw) = self.read_json(text)?;
                 let mut members: Vec<Member> = Vec::with_capacity(raw.len());
+                let mut keys = HashSet::with_capacity(raw.len());
                 for (key, value) in raw {
                     let line = self.line_of(key.get());
                     let key: String = self.read_json(key.get())?;
-                    if members.iter().any(|member| member.key == key) {
+                    if !keys.insert(key.clone()) {
                         return Err(self.error(line, format!("duplicate key `{key}`")));
                     }
                     let node = self.json_value(value.get(), depth + 1)?;
