@@ -252,38 +252,100 @@ fn the_public_api_is_the_one_that_is_written_down() {
     );
 }
 
+/// Every public type, to be compared with the list.
+macro_rules! shared {
+    ($($type:ty,)*) => {{
+        fn shared<T: Send + Sync + ?Sized>() {}
+        $(shared::<$type>();)*
+        [$(stringify!($type)),*]
+    }};
+}
+
 #[test]
 fn the_public_types_go_from_thread_to_thread() {
-    fn shared<T: Send + Sync + ?Sized>() {}
-    shared::<idjag::Algorithm>();
-    shared::<idjag::Builder>();
-    shared::<idjag::Config>();
-    shared::<idjag::Directory>();
-    shared::<idjag::Error>();
-    shared::<idjag::Event<'_>>();
-    shared::<idjag::Exchange>();
-    shared::<idjag::Explanation>();
-    shared::<idjag::IdJag<'_>>();
-    shared::<idjag::IdJagMinter>();
-    shared::<idjag::IdToken<'_>>();
-    shared::<idjag::IdentityProvider>();
-    shared::<idjag::IdpConfig>();
-    shared::<idjag::Issued>();
-    shared::<idjag::KeySet>();
-    shared::<idjag::MemoryReplay>();
-    shared::<idjag::Pending>();
-    shared::<idjag::PendingResponse>();
-    shared::<idjag::Refusal>();
-    shared::<idjag::Request<'_>>();
-    shared::<idjag::ResourceRequest<'_>>();
-    shared::<idjag::Revocation<'_>>();
-    shared::<idjag::SigningKey>();
-    shared::<idjag::Stats>();
-    shared::<idjag::VerifiedToken>();
-    shared::<idjag::VerifyingKey>();
-    shared::<dyn idjag::Clock>();
-    shared::<dyn idjag::Record>();
-    shared::<dyn idjag::ReplayStore>();
+    let asserted = shared![
+        idjag::Algorithm,
+        idjag::Audit,
+        dyn idjag::Board,
+        idjag::BoardUnavailable,
+        idjag::Builder,
+        idjag::Challenge<'_>,
+        idjag::Check,
+        idjag::Checked,
+        idjag::Claim,
+        idjag::Claimed,
+        dyn idjag::ClientDocuments,
+        dyn idjag::Clock,
+        idjag::Config,
+        idjag::ConnectorChange,
+        idjag::ConnectorState,
+        idjag::ConnectorSummary,
+        idjag::Date,
+        idjag::Directory,
+        idjag::Durability,
+        idjag::Error,
+        idjag::Event<'_>,
+        idjag::Exchange,
+        idjag::Explanation,
+        idjag::Fact<'_>,
+        idjag::FetchSettings,
+        idjag::Fetched,
+        idjag::Groups<'_>,
+        idjag::IdJag<'_>,
+        idjag::IdJagMinter,
+        idjag::IdToken<'_>,
+        idjag::IdentityProvider,
+        idjag::IdpConfig,
+        idjag::Issued,
+        idjag::KeyOwner,
+        idjag::KeyProblem,
+        idjag::KeySet,
+        idjag::KeySetProblem,
+        dyn idjag::KeySource,
+        idjag::MemoryReplay,
+        idjag::NoRecord,
+        idjag::Note<'_>,
+        idjag::Notice,
+        idjag::OAuthError,
+        idjag::Outcome,
+        idjag::Pending,
+        idjag::PendingResponse,
+        idjag::Person<'_>,
+        idjag::Purpose,
+        idjag::Reach,
+        idjag::Reason,
+        idjag::Receipt,
+        dyn idjag::Record,
+        idjag::RecordUnavailable,
+        idjag::Refusal,
+        idjag::ReplayKey,
+        idjag::ReplayStats,
+        dyn idjag::ReplayStore,
+        idjag::Request<'_>,
+        idjag::ResourceRequest<'_>,
+        idjag::Response,
+        idjag::Revocation<'_>,
+        idjag::Rule,
+        idjag::Scopes,
+        idjag::SigningKey,
+        idjag::Sought,
+        idjag::Standing,
+        idjag::Stats,
+        idjag::Store,
+        idjag::SubjectForm,
+        idjag::SystemClock,
+        idjag::TokenRequest<'_>,
+        idjag::VerifiedToken,
+        idjag::VerifyingKey,
+        idjag::WantedKeys,
+    ];
+    let asserted: BTreeSet<&str> = asserted
+        .iter()
+        .map(|name| name_of(name.trim_start_matches("dyn ").trim_start_matches("idjag::")))
+        .collect();
+    let lib = fs::read_to_string(core().join("src/lib.rs")).unwrap();
+    let exported = exported(&lib);
+    assert_eq!(asserted, exported.values().map(String::as_str).collect(), "a public type is not asserted");
 }
 
 #[test]
