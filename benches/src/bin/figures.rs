@@ -35,7 +35,53 @@ fn main() -> Result<(), Failure> {
     println!("{:<58} {:>12} {:>14}", "figure", "measured", "target");
     single(&world)?;
     verify(&world)?;
+    hostile(&world)?;
     wave(&world, cores)
+}
+
+/// What is sent to be expensive, in the place of the claims: the slowest of the shapes to be refused. Those that fit into
+/// `limits.max_assertion_bytes`, and one of a MiB, which is not looked at.
+fn hostile(world: &World) -> Result<(), Failure> {
+    let engine = world.engine()?;
+    let good = world.assertions(1)?;
+    let (header, rest) = good.first().and_then(|good| good.split_once('.')).ok_or("no assertion")?;
+    let (_, signature) = rest.split_once('.').ok_or("no signature")?;
+    let members = |count: usize| (0..count).map(|at| format!("\"m{at:06}\":0")).collect::<Vec<_>>().join(",");
+    let repeated = |size: usize| {
+        [".", "[", "{", "\\u", "\"", "{\"a\":", "0", ","]
+            .map(|part| (part.to_owned(), part.repeat(size / part.len())))
+    };
+    let refusing = |text: &str| -> Result<f64, Failure> {
+        let claims = URL_SAFE_NO_PAD.encode_to_string(text);
+        let refused = [text.to_owned(), format!("{header}.{claims}.{signature}")];
+        for token in &refused {
+            if engine.exchange(&request(token)).is_ok() {
+                return Err("what is hostile is granted".into());
+            }
+        }
+        let blocks = (0..BLOCKS).map(|_| {
+            time(&refused, |token| drop(black_box(engine.exchange(&request(token)))))
+                .max(time(&refused, |token| drop(black_box(engine.verify(token.as_bytes(), RESOURCE)))))
+        });
+        Ok(median(blocks.collect()))
+    };
+    let mut shapes = repeated(8_192).to_vec();
+    shapes.push(("members".to_owned(), format!("{{{}}}", members(650))));
+    shapes.push(("levels".to_owned(), format!("{{\"a\":{}0{}}}", "[".repeat(4_000), "]".repeat(4_000))));
+    let mut slowest = (0.0, String::new());
+    for (name, text) in shapes {
+        let took = refusing(&text)?;
+        if took > slowest.0 {
+            slowest = (took, name);
+        }
+    }
+    line(
+        &format!("8 KiB of nothing good refused, the slowest (`{}`)", slowest.1),
+        &us(slowest.0),
+        "microseconds",
+    );
+    line("1 MiB of `[` refused", &us(refusing(&"[".repeat(1 << 20))?), "microseconds");
+    Ok(())
 }
 
 /// One exchange beside the bare operations that it cannot do without: the verification of the very assertion, and a
