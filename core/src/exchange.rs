@@ -217,7 +217,7 @@ impl fmt::Debug for Pending {
 pub struct Stats {
     /// Exchanges that were granted.
     pub granted: u64,
-    /// Exchanges that were refused.
+    /// Exchanges that were refused, and requests to the other endpoints.
     pub refused: u64,
     /// Requests that were answered with 429, at all endpoints.
     pub limited: u64,

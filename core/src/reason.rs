@@ -151,6 +151,15 @@ pub enum Check {
 }
 
 impl Check {
+    /// Whether it comes after the signature was found to be the IdP's.
+    pub(crate) fn follows_signature(self) -> bool {
+        Self::EXCHANGE
+            .iter()
+            .skip_while(|check| **check != Self::Signature)
+            .skip(1)
+            .any(|check| *check == self)
+    }
+
     /// The checks of an exchange, in order.
     pub const EXCHANGE: [Self; 16] = [
         Self::Form,

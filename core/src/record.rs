@@ -22,6 +22,8 @@ pub struct Event<'a> {
     pub began: Option<Instant>,
     /// Who connected, as the host said ([`TokenRequest::peer`](crate::TokenRequest::peer)).
     pub peer: Option<&'a str>,
+    /// The endpoint whose request was refused, where it is not the token endpoint: `revoke` or `introspect`; else empty.
+    pub endpoint: &'static str,
     /// Why it was refused; `None`: it was accepted.
     pub refusal: Option<Refusal>,
     /// Whether the signature was checked: the fields below are then facts, before that only what the caller wrote.

@@ -205,6 +205,7 @@ pub(crate) fn exchange(out: &mut Vec<u8>, event: &Event<'_>, subjects: &Subjects
         line.text("reason", refusal.slug());
         line.text("rfc_error", refusal.oauth_error().as_str());
     }
+    line.text("endpoint", event.endpoint);
     line.flag("verified", event.signature_valid);
     line.text("iss", event.issuer);
     line.text("tenant", event.tenant.unwrap_or_default());

@@ -17,12 +17,13 @@ VECTORS = ROOT / "tests" / "vectors"
 
 @dataclass
 class Bench:
-    """An engine of one world, its clock, and what is published at which URL."""
+    """An engine of one world, its clock, what is published at which URL, and tokens that it gave."""
 
     world: str
     now: int
     published: dict[str, str | None] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    tokens: dict[str, str] = field(default_factory=dict)
     exchange: idjag.Exchange = field(init=False)
 
     def __post_init__(self) -> None:

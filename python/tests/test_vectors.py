@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import jwt
@@ -18,7 +19,7 @@ from jwt.algorithms import HMACAlgorithm, get_default_algorithms
 import idjag
 
 # Counted, so that none gets lost.
-CASES = 1007
+CASES = 1009
 Json = dict[str, Any]
 
 
@@ -230,6 +231,8 @@ REQUEST = {
     "certificate",
     "certificate_der",
     "peer",
+    "endpoint",
+    "token_of",
     "documents",
     "before",
     "control",
@@ -246,8 +249,14 @@ def send(case: Json, bench: Bench) -> None:
         certificate = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
     bench.now = case["now"]
     bench.asked.clear()
-    response = bench.exchange.token_endpoint(
-        expand(case["body"]).encode(),
+    endpoints: dict[str, Callable[..., idjag.Response]] = {
+        "token": bench.exchange.token_endpoint,
+        "revoke": bench.exchange.revocation_endpoint,
+        "introspect": bench.exchange.introspection_endpoint,
+    }
+    about = bench.tokens[case["token_of"]] if "token_of" in case else ""
+    response = endpoints[case.get("endpoint", "token")](
+        expand(case["body"]).encode() + about.encode(),
         method=case["method"],
         target=case["target"],
         # The table always says something of headers, and a request without any is one of its cases.
@@ -256,7 +265,17 @@ def send(case: Json, bench: Bench) -> None:
         peer=case.get("peer"),
     )
     expect = case["expect"]
-    assert expect.keys() <= {"status", "headers", "present", "absent", "token", "error", "slug", "fetched"}
+    assert expect.keys() <= {
+        "status",
+        "headers",
+        "present",
+        "absent",
+        "token",
+        "answer",
+        "error",
+        "slug",
+        "fetched",
+    }
     assert bench.asked == expect.get("fetched", [])
     assert response.status == expect["status"]
     names = [name for name, _ in response.headers]
@@ -265,10 +284,18 @@ def send(case: Json, bench: Bench) -> None:
     assert not set(names) & set(expect.get("absent", []))
     assert set(expect.get("present", [])) <= set(names)
     assert response.slug == expect.get("slug")
+    if expect.get("answer") == {}:
+        assert response.body == b""
+        return
     body = json.loads(response.body)
+    if "answer" in expect:
+        assert isinstance(body.pop("jti", None), str) == body["active"]
+        assert body == expect["answer"]
+        return
     assert body.get("error") == expect.get("error")
     if "token" in expect:
         token = expect["token"]
+        bench.tokens[case["name"]] = body["access_token"]
         assert set(body["scope"].split(" ")) == set(token["scope"].split(" "))
         assert body["resource"] == token["resource"]
         assert token.keys() <= {"scope", "resource", "token_type", "cnf", "authorization_details"}

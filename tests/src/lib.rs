@@ -16,7 +16,7 @@ pub use access_token::claims;
 pub use case::{Assertion, Case, Expect, Granted, OneOrMore, Part, Refused, Step, Table, Valid, Verify};
 pub use down::Down;
 pub use idp::{ExpectedIdJag, IdpCase, IdpWorld};
-pub use request::{Documents, Expected, RequestCase, Token};
+pub use request::{Documents, Endpoint, Expected, RequestCase, Token};
 pub use world::{SetClock, World};
 
 use std::path::PathBuf;

@@ -27,6 +27,11 @@ pub struct RequestCase {
     target: String,
     headers: Vec<(String, String)>,
     body: Body,
+    /// Which endpoint it is for.
+    #[serde(default)]
+    pub endpoint: Endpoint,
+    /// The case among those of `before` whose token goes to the end of the body.
+    pub token_of: Option<String>,
     certificate: Option<String>,
     certificate_der: Option<String>,
     peer: Option<String>,
@@ -41,6 +46,19 @@ pub struct RequestCase {
     pub differs: Option<String>,
     /// What comes back.
     pub expect: Expected,
+}
+
+/// The endpoints that take requests.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Endpoint {
+    /// The token endpoint.
+    #[default]
+    Token,
+    /// The revocation endpoint (RFC 7009).
+    Revoke,
+    /// The introspection endpoint (RFC 7662).
+    Introspect,
 }
 
 /// A body as it stands, or in parts.
@@ -76,6 +94,8 @@ pub struct Expected {
     pub present: Vec<String>,
     /// The token, where one is handed out.
     pub token: Option<Token>,
+    /// What is told of a token, but for its `jti`; of one that was revoked, nothing.
+    pub answer: Option<Value>,
     /// The `error` member, where none is.
     pub error: Option<String>,
     /// The URLs that were asked for, in order.
@@ -211,6 +231,8 @@ impl RequestCase {
             target,
             headers,
             body: _,
+            endpoint,
+            token_of,
             certificate: _,
             certificate_der: _,
             documents: _,
@@ -224,38 +246,56 @@ impl RequestCase {
         json!({
             "do": "send", "name": name, "now": now, "method": method, "target": target, "headers": headers,
             "body": self.body(), "certificate": self.certificate().map(hex), "peer": peer, "expect": expect,
+            "endpoint": endpoint, "token_of": token_of,
         })
     }
 
     /// Hands it over.
     pub fn send(&self, engine: &Exchange) -> Response {
-        self.hand_over(engine, None, self.certificate().as_deref())
+        self.send_about(engine, None)
+    }
+
+    /// The same with a token at the end of its body.
+    pub fn send_about(&self, engine: &Exchange, token: Option<&str>) -> Response {
+        self.hand_over(engine, None, self.certificate().as_deref(), token)
     }
 
     /// The same with another certificate.
     pub fn send_with(&self, engine: &Exchange, certificate: Option<&[u8]>) -> Response {
-        self.hand_over(engine, None, certificate)
+        self.hand_over(engine, None, certificate, None)
     }
 
     /// The same with this in its header `DPoP`.
     pub fn send_with_proof(&self, engine: &Exchange, proof: &str) -> Response {
-        self.hand_over(engine, Some(proof), self.certificate().as_deref())
+        self.hand_over(engine, Some(proof), self.certificate().as_deref(), None)
     }
 
-    fn hand_over(&self, engine: &Exchange, proof: Option<&str>, certificate: Option<&[u8]>) -> Response {
-        let body = self.body();
+    fn hand_over(
+        &self,
+        engine: &Exchange,
+        proof: Option<&str>,
+        certificate: Option<&[u8]>,
+        token: Option<&str>,
+    ) -> Response {
+        let body = self.body() + token.unwrap_or_default();
         let others =
             self.headers.iter().filter(|(name, _)| proof.is_none() || !name.eq_ignore_ascii_case("dpop"));
         let mut headers: Vec<(&str, &[u8])> =
             others.map(|(name, value)| (&**name, value.as_bytes())).collect();
         headers.extend(proof.map(|proof| ("DPoP", proof.as_bytes())));
-        engine.handle(&TokenRequest {
+        let handle = match self.endpoint {
+            Endpoint::Token => Exchange::handle,
+            Endpoint::Revoke => Exchange::handle_revocation,
+            Endpoint::Introspect => Exchange::handle_introspection,
+        };
+        let request = TokenRequest {
             method: &self.method,
             target: &self.target,
             headers: &headers,
             body: body.as_bytes(),
             client_certificate: certificate,
             peer: self.peer.as_deref(),
-        })
+        };
+        handle(engine, &request)
     }
 }

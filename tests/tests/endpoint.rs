@@ -18,12 +18,18 @@ use idjag_tests::{Documents, Down, RequestCase, SetClock, World, claims};
 use serde_json::Value;
 
 /// How many stand in each file, so that none gets lost. Changes with the table.
-const REQUESTS: [(&str, usize); 6] =
-    [("token", 159), ("details", 59), ("documents", 103), ("dpop", 155), ("limits", 65), ("tls", 48)];
+const REQUESTS: [(&str, usize); 7] = [
+    ("about", 48),
+    ("token", 159),
+    ("details", 59),
+    ("documents", 110),
+    ("dpop", 155),
+    ("limits", 65),
+    ("tls", 48),
+];
 
 /// Slugs that no request to this table's world can meet, and why.
-const NOT_MET: [(&str, &str); 3] = [
-    ("token_missing", "of the endpoints about tokens: `a_client_gives_back_its_own_tokens_only`"),
+const NOT_MET: [(&str, &str); 2] = [
     ("dpop_token_mismatch", "of a resource: `dpop.rs`"),
     ("client_replay_unavailable", "the world's store answers; `what_cannot_be_looked_up_is_503`"),
 ];
@@ -60,9 +66,13 @@ impl Record for Lines {
 }
 
 impl Lines {
-    /// One line came, which says what the response keeps to itself, and no secret.
+    /// One line came, which says what the response keeps to itself, and no secret; of what is told or revoked, none.
     fn check(&self, case: &RequestCase, response: &Response) {
         let lines = std::mem::take(&mut *self.0.lock().unwrap());
+        if case.expect.answer.is_some() {
+            assert!(lines.is_empty(), "{}: {lines:?}", case.name);
+            return;
+        }
         let [(slug, event)] = &lines[..] else { panic!("{}: {lines:?}", case.name) };
         // Who is refused too often is not told why, and the record is.
         if response.slug() == Some("too_many_refusals") {
@@ -92,7 +102,17 @@ fn check(case: &RequestCase, engine: &Exchange, response: &Response) {
     for header in &expect.absent {
         assert_eq!(response.header(header), None, "{name}: {header}");
     }
-    let body: BTreeMap<String, Value> = serde_json::from_slice(response.body()).expect("a JSON object");
+    if expect.answer.as_ref().is_some_and(|told| told == &serde_json::json!({})) {
+        assert_eq!(response.body(), b"", "{name}");
+        return;
+    }
+    let mut body: BTreeMap<String, Value> = serde_json::from_slice(response.body()).expect("a JSON object");
+    if let Some(told) = &expect.answer {
+        let jti = body.remove("jti");
+        assert_eq!(jti.is_some_and(|jti| jti.is_string()), body["active"] == true, "{name}");
+        assert_eq!(serde_json::to_value(&body).unwrap(), *told, "{name}");
+        return;
+    }
     let members: Vec<&str> = body.keys().map(String::as_str).collect();
     if let Some(token) = &expect.token {
         let mut expected = vec!["access_token", "expires_in", "resource", "scope", "token_type"];
@@ -141,29 +161,40 @@ fn every_request_of_the_table_gets_its_response() {
     let by_name: BTreeMap<&str, &RequestCase> = cases.iter().map(|case| (&*case.name, case)).collect();
     assert_eq!(by_name.len(), total, "a name stands twice");
     for case in &cases {
+        let mut tokens = BTreeMap::<&String, String>::new();
         let before: Vec<&RequestCase> = case.before.iter().map(|earlier| by_name[&**earlier]).collect();
         let clock = SetClock::new(before.first().unwrap_or(&case).now);
         let documents = Documents::of(case);
         let (engine, lines) = engine(case, clock.clone(), &documents);
         for earlier in before {
             clock.set(earlier.now);
-            let response = earlier.send(&engine);
+            let about = earlier.token_of.as_ref().map(|earlier| tokens[earlier].as_str());
+            let response = earlier.send_about(&engine, about);
             check(earlier, &engine, &response);
             lines.check(earlier, &response);
             assert_eq!(documents.asked(), earlier.expect.fetched, "{} before {}", earlier.name, case.name);
+            if earlier.expect.token.is_some() {
+                let body: Value = serde_json::from_slice(response.body()).unwrap();
+                tokens.insert(&earlier.name, body["access_token"].as_str().unwrap().to_owned());
+            }
         }
         clock.set(case.now);
-        let response = case.send(&engine);
+        let about = case.token_of.as_ref().map(|earlier| tokens[earlier].as_str());
+        let response = case.send_about(&engine, about);
         check(case, &engine, &response);
         lines.check(case, &response);
         assert_eq!(documents.asked(), case.expect.fetched, "{}", case.name);
-        if case.expect.token.is_none() {
-            assert!(by_name[case.control.as_deref().unwrap()].expect.token.is_some(), "{}", case.name);
+        if case.expect.error.is_some() {
+            let control = &by_name[case.control.as_deref().unwrap()].expect;
+            assert!(control.token.is_some() || control.answer.is_some(), "{}", case.name);
             assert!(case.differs.is_some(), "{}", case.name);
         }
         let stats = engine.stats();
-        let requests = u64::try_from(case.before.len() + 1).unwrap();
-        assert_eq!(stats.granted + stats.refused, requests, "{}: every request is counted", case.name);
+        let told = |case: &RequestCase| case.expect.answer.is_some();
+        let told =
+            case.before.iter().filter(|earlier| told(by_name[&***earlier])).count() + usize::from(told(case));
+        let decided = u64::try_from(case.before.len() + 1 - told).unwrap();
+        assert_eq!(stats.granted + stats.refused, decided, "{}: every decision is counted", case.name);
         assert!(
             case.expect.status != 429 || stats.limited > 0,
             "{}: and those of them that came too often",

@@ -13,13 +13,15 @@ impl Exchange {
     /// `introspect_clients`, and as long as [`verify`](Self::verify) accepts it; otherwise the answer is
     /// `{"active":false}` and does not say why (RFC 7662 section 2.2).
     pub fn handle_introspection(&self, request: &TokenRequest<'_>) -> Response {
-        let now = self.now();
+        let moment = self.begin();
+        let now = moment.at();
         self.answered(|state, presented| {
             let (client, token) = match self.about_a_token(state, request, now, presented) {
                 Ok(asked) => asked,
                 Err(_) if presented.lacks_keys() => return None,
                 Err(reason) => {
-                    let refusal = state.refusal(reason).until(presented.wait_s());
+                    let refusal =
+                        self.refuse_request(state, request, "introspect", presented, reason, moment);
                     return Some(Response::error(refusal, &state.server.issuer, presented.used_basic()));
                 }
             };

@@ -35,6 +35,23 @@ impl Tries<'_, '_> {
         self.longer(client_id, Buckets::take)
     }
 
+    /// What is told who named a client by its document, before that was asked for, and was refused.
+    ///
+    /// With an assertion that an IdP signed for that client it is refused as a client that proved itself. What comes before is
+    /// a failure to prove it: no stranger can use up what the client may be refused.
+    pub(super) fn tell_unproven(&self, client_id: &str, refusal: Refusal) -> Refusal {
+        if refusal.reason().check().follows_signature() {
+            return self.door.tell_refused(client_id, refusal, self.now);
+        }
+        if refusal.oauth_error() == OAuthError::TemporarilyUnavailable {
+            return refusal;
+        }
+        match self.failed(client_id) {
+            None => refusal,
+            Some(wait_s) => Refusal::from(Reason::TooManyFailures).until(wait_s),
+        }
+    }
+
     /// The longer of what is to wait for the peer, and for the pair of it and the client.
     fn longer(&self, client_id: &str, ask: fn(&Buckets, Key, Rate, i64) -> Option<u32>) -> Option<u32> {
         let Door { limiter, limits, .. } = *self.door;

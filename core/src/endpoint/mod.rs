@@ -32,9 +32,11 @@ pub use self::token::PendingResponse;
 use self::client_auth::{Door, Presented};
 use self::form::Form;
 use crate::config::Client;
-use crate::exchange::Exchange;
-use crate::reason::Reason;
+use crate::exchange::{Exchange, Request};
+use crate::reason::{Reason, Refusal};
+use crate::record::Event;
 use crate::state::State;
+use crate::time::Moment;
 
 /// A request to one of the endpoints, as it came.
 #[derive(Clone, Copy, Default)]
@@ -103,6 +105,24 @@ impl Exchange {
     /// How many bytes a body may have (`limits.max_body_bytes`): a server need not read more than one beyond them.
     pub fn max_body_bytes(&self) -> usize {
         self.load().server.limits.max_body_bytes
+    }
+
+    /// What comes of a request that is refused before anything is decided: counted and recorded as a refused exchange is, at
+    /// whichever endpoint, so that whoever tries secrets is seen.
+    fn refuse_request(
+        &self,
+        state: &State,
+        request: &TokenRequest<'_>,
+        endpoint: &'static str,
+        presented: &Presented,
+        reason: Reason,
+        moment: Moment,
+    ) -> Refusal {
+        self.count(0, 1);
+        let client_id = presented.client_id();
+        let asked = Request { client_id: &client_id, ..Request::default() };
+        let event = Event { peer: request.peer, endpoint, ..state.event(&asked, moment) };
+        state.record_refusal(reason, &event).until(presented.wait_s())
     }
 
     /// A request about a token (RFC 7009, RFC 7662): the client, proven, and the token that it names.

@@ -15,13 +15,15 @@ impl Exchange {
     ///
     /// Each revocation copies those that are in force: some nanoseconds for each.
     pub fn handle_revocation(&self, request: &TokenRequest<'_>) -> Response {
-        let now = self.now();
+        let moment = self.begin();
+        let now = moment.at();
         self.answered(|state, presented| {
             let asked = self.about_a_token(state, request, now, presented);
             if asked.is_err() && presented.lacks_keys() {
                 return None;
             }
-            let asked = asked.map_err(|reason| state.refusal(reason).until(presented.wait_s()));
+            let refuse = |reason| self.refuse_request(state, request, "revoke", presented, reason, moment);
+            let asked = asked.map_err(refuse);
             let revoked = asked.and_then(|(client, token)| {
                 let spent = || {
                     let waited = waited(state.server.record(), presented.spent());
@@ -35,7 +37,7 @@ impl Exchange {
                     return spent();
                 }
                 if client_id != client.id {
-                    let refusal = state.refusal(Reason::TokenOfAnotherClient);
+                    let refusal = refuse(Reason::TokenOfAnotherClient);
                     return Err(Door::of(self, state).tell_refused(&client.id, refusal, now));
                 }
                 let expires_at = expires_at.saturating_add(state.server.limits.leeway_s);

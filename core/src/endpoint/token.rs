@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::TokenRequest;
 use super::client_auth::{Door, Presented};
+use super::limited::Tries;
 use super::metadata::GRANT_TYPE;
 use super::response::Response;
 use crate::dpop;
@@ -109,10 +110,7 @@ impl Exchange {
                 Refused::Exchange(refusal) => Response::error(refusal, &state.server.issuer, false),
                 Refused::Request(_) if presented.lacks_keys() => return None,
                 Refused::Request(reason) => {
-                    self.count(0, 1);
-                    let asked = Request { client_id: &presented.client_id(), ..Request::default() };
-                    let event = Event { peer: request.peer, ..state.event(&asked, moment) };
-                    let refusal = state.record_refusal(reason, &event).until(presented.wait_s());
+                    let refusal = self.refuse_request(state, request, "", presented, reason, moment);
                     let nonce = if reason == Reason::DpopNonceRequired { self.nonces.at(now) } else { None };
                     Response::error(refusal, &state.server.issuer, presented.used_basic()).with_nonce(nonce)
                 }
@@ -147,11 +145,16 @@ impl Exchange {
         let details = form.parameter("authorization_details")?;
         let resource: Vec<&str> = resource.iter().map(AsRef::as_ref).collect();
         let door = Door::of(self, state);
+        let tries = Tries { door: &door, peer: request.peer, now };
         let documented = presented.documented(&door, &form, authorization, request, now)?;
         let client_id = match &documented {
             // Not proven yet: see below.
             Some(url) => url,
             None => &*presented.authenticate(&door, &form, authorization, request, now)?.id,
+        };
+        let told = |refusal| match &documented {
+            Some(url) => Refused::Exchange(tries.tell_unproven(url, refusal)),
+            None => Refused::Exchange(door.tell_refused(client_id, refusal, now)),
         };
         let asked = Request {
             assertion: assertion.as_bytes(),
@@ -178,16 +181,14 @@ impl Exchange {
                 }
                 self.count(0, 1);
                 let event = Event { peer: request.peer, ..state.event(&asked, moment) };
-                let refusal = state.record_refusal(reason, &event);
-                Refused::Exchange(door.tell_refused(client_id, refusal, now))
+                told(state.record_refusal(reason, &event))
             })?;
         let proven =
             Proven { proof: proof.as_ref(), certificate: request.client_certificate, peer: request.peer };
         if let Some(url) = &documented {
             // Who such a client is has to be fetched, and nobody makes us fetch but an IdP that is trusted: with an assertion
             // that would be exchanged if the client were proven.
-            self.foresee(state, &asked, proven, moment)
-                .map_err(|refusal| Refused::Exchange(door.tell_refused(url, refusal, now)))?;
+            self.foresee(state, &asked, proven, moment).map_err(told)?;
             let _waiting = self.waiting();
             presented.by_document(&door, &form, url, request, now)?;
         }

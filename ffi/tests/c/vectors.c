@@ -12,6 +12,8 @@ static idjag_exchange_t *engine;
 /* Where one stands in its place. */
 static idjag_idp_t *idp;
 static json_t *kept;
+/* What the requests to an engine were given, by the name of the case. */
+static json_t *issued;
 static int batch;
 
 #define SAME(found, wanted) \
@@ -299,7 +301,34 @@ static void check_issued(json_t *body, json_t *token) {
     idjag_verified_free(who);
 }
 
-/* Sends the request of a step, checks status, headers and slug of the answer, and gives its body. */
+/* The endpoint that a step is for. */
+typedef idjag_result_t handler(const idjag_exchange_t *, const idjag_http_request_t *, idjag_response_t **, idjag_error_t *);
+
+static handler *endpoint_of(json_t *step) {
+    const char *name = member(step, "endpoint");
+    if (strcmp(name, "revoke") == 0) {
+        return idjag_endpoint_revoke;
+    }
+    if (strcmp(name, "introspect") == 0) {
+        return idjag_endpoint_introspect;
+    }
+    SAME(name, "token");
+    return idjag_endpoint_handle;
+}
+
+/* The body of a step, with the token that it is about at its end; to be freed. */
+static char *body_of(json_t *step, size_t *length) {
+    json_t *about = json_object_get(step, "token_of"), *body = json_object_get(step, "body");
+    const char *token = json_is_string(about) ? member(issued, json_string_value(about)) : "";
+    char *whole = (char *)malloc(json_string_length(body) + strlen(token) + 1);
+    CHECK(whole != NULL, "memory");
+    *length = json_string_length(body) + strlen(token);
+    memcpy(whole, json_string_value(body), json_string_length(body));
+    memcpy(whole + json_string_length(body), token, strlen(token) + 1);
+    return whole;
+}
+
+/* Sends the request of a step, checks status, headers and slug of the answer, and gives its body; NULL: it is empty. */
 static json_t *asked(json_t *step) {
     json_t *expect = json_object_get(step, "expect"), *headers = json_object_get(step, "headers"), *pair, *value, *body;
     idjag_http_request_t request = IDJAG_HTTP_REQUEST_INIT;
@@ -307,13 +336,14 @@ static json_t *asked(json_t *step) {
     idjag_error_t error = IDJAG_ERROR_INIT;
     idjag_response_t *response = NULL;
     const char *name, *content, *slug;
-    char *certificate;
+    char *certificate, *whole;
     size_t index, length;
     CHECK(sent != NULL, "memory");
     case_name = member(step, "name");
     check_text(step, "method", &request.method, &request.method_length);
     check_text(step, "target", &request.target, &request.target_length);
-    check_text(step, "body", &request.body, &request.body_length);
+    whole = body_of(step, &request.body_length);
+    request.body = whole;
     check_text(step, "peer", &request.peer, &request.peer_length);
     certificate = unhex(step, "certificate", &request.client_certificate_length);
     request.client_certificate = certificate;
@@ -327,7 +357,7 @@ static json_t *asked(json_t *step) {
     request.headers = sent;
     request.header_count = json_array_size(headers);
     CHECK((idp != NULL ? idjag_idp_handle(idp, &request, &response, &error)
-                       : idjag_endpoint_handle(engine, &request, &response, &error)) == IDJAG_OK,
+                       : endpoint_of(step)(engine, &request, &response, &error)) == IDJAG_OK,
           "%s: %s", case_name, error.message);
     CHECK(idjag_response_status(response) == json_integer_value(json_object_get(expect, "status")), "%s: %d", case_name,
           idjag_response_status(response));
@@ -358,8 +388,8 @@ static json_t *asked(json_t *step) {
               case_name);
     }
     content = idjag_response_body(response, &length);
-    body = json_loadb(content, length, 0, NULL);
-    CHECK(json_is_object(body), "%s: %s", case_name, content);
+    body = length == 0 ? NULL : json_loadb(content, length, 0, NULL);
+    CHECK(length == 0 || json_is_object(body), "%s: %s", case_name, content);
     if (slug != NULL) {
         CHECK(json_object_size(body) == 2, "%s", case_name);
         SAME(member(body, "error"), member(expect, "error"));
@@ -367,17 +397,32 @@ static json_t *asked(json_t *step) {
     }
     idjag_response_free(response);
     free(certificate);
+    free(whole);
     free(sent);
     return body;
 }
 
 static void send_request(json_t *step) {
     json_t *expect = json_object_get(step, "expect"), *body = asked(step), *token = json_object_get(expect, "token");
+    json_t *answer = json_object_get(expect, "answer");
+    if (json_is_object(answer)) {
+        /* Of a revocation nothing is told; of a token everything, and its own name besides. */
+        CHECK((body == NULL) == (json_object_size(answer) == 0), "%s: the answer", case_name);
+        if (body != NULL) {
+            int named = json_is_string(json_object_get(body, "jti"));
+            CHECK(named == json_is_true(json_object_get(body, "active")), "%s: jti", case_name);
+            json_object_del(body, "jti");
+            CHECK(json_equal(body, answer), "%s: the answer", case_name);
+        }
+        json_decref(body);
+        return;
+    }
     CHECK(json_is_object(token) == (json_object_get(body, "error") == NULL), "%s: granted or not", case_name);
     CHECK(json_equal(check_asked, json_object_get(expect, "fetched")), "%s: what was fetched", case_name);
     json_array_clear(check_asked);
     if (json_is_object(token)) {
         check_issued(body, token);
+        json_object_set(issued, case_name, json_object_get(body, "access_token"));
     }
     json_decref(body);
 }
@@ -438,6 +483,7 @@ int main(int count, char **arguments) {
     CHECK(steps != NULL, "%s", arguments[1]);
     CHECK(snprintf(requests, sizeof requests, "%s/requests.json", arguments[2]) < (int)sizeof requests, "long");
     kept = json_object();
+    issued = json_object();
     check_asked = json_array();
     while ((step = check_step(steps, &line, &room)) != NULL) {
         const char *what = json_string_value(json_object_get(step, "do"));
@@ -459,6 +505,7 @@ int main(int count, char **arguments) {
             } else {
                 engine = check_engine(path, now);
             }
+            json_object_clear(issued);
             cases++;
         } else {
             check_now = now;
@@ -482,6 +529,7 @@ int main(int count, char **arguments) {
     idjag_idp_free(idp);
     json_decref(engine_step);
     json_decref(kept);
+    json_decref(issued);
     json_decref(check_asked);
     free(line);
     fclose(steps);

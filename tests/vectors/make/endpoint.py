@@ -369,8 +369,10 @@ def write() -> None:
     for name, made in cases.items():
         refusal = "error" in made["expect"]
         control = cases.get(made.get("control", ""))
-        if refusal and (control is None or "token" not in control["expect"]):
-            raise SystemExit(f"{name}: the control is no case with a token")
+        if refusal and (control is None or not {"token", "answer"} & control["expect"].keys()):
+            raise SystemExit(f"{name}: the control is no case that is answered")
+        if made.get("token_of") not in [None, *made.get("before", [])]:
+            raise SystemExit(f"{name}: `token_of` is not among `before`")
         if any(earlier not in cases for earlier in made.get("before", [])):
             raise SystemExit(f"{name}: `before` names a case that is not there")
     for noun, made in files.items():

@@ -102,6 +102,22 @@ def requests() -> None:
             code="invalid_scope", why=fetch)
     refused("not-fetched-connector", body(resource=NOTES), "connector_not_enabled", "a connector that is not on", code="access_denied", why=fetch)
 
+    # Who is not proven yet uses up nothing of the client's: what comes before an IdP's signature is a failure of the peer.
+    limits = {"world": "requests-documents-limited", "peer": "192.0.2.1", "why": "row 75; EMA 7.5.1"}
+    granted("limits-public", body(), public, [URL], **limits)
+    refused("limits-forged", body(jag=forged), "signature_invalid", "signed by another key", control="document-limits-public", **limits)
+    three, later = ["document-limits-forged"] * 3, {"status": 429, "code": "temporarily_unavailable"}
+    refused("limits-after-three", body(), "too_many_failures", "three forged ones before", control="document-limits-public", before=three,
+            headers_out={"retry-after": "20"}, **later, **limits)
+    granted("limits-of-another-peer", body(), public, [URL], before=three, **{**limits, "peer": "192.0.2.2"})
+    # What an IdP signed for this client is refused as to the client itself, and holds up nothing that is granted.
+    refused("limits-group-missing", body(groups=["sales"]), "group_required", "a person without access", code="access_denied",
+            control="document-limits-public", **limits)
+    two = ["document-limits-group-missing"] * 2
+    refused("limits-group-missing-after-two", body(groups=["sales"]), "too_many_refusals", "a person without access, for the third time",
+            control="document-limits-public", before=two, headers_out={"retry-after": "30"}, **later, **limits)
+    granted("limits-granted-after-two", body(), public, [URL], before=two, **limits)
+
     # The URL second: such a client is nobody.
     for name, url in (
         ("origin-another", "https://other.example/app.json"), ("origin-longer", "https://client.example.attacker.example/app.json"),

@@ -9,6 +9,7 @@ import importlib
 import sys
 
 import endpoint
+import endpoint_about
 import endpoint_details
 import endpoint_documents
 import endpoint_dpop
@@ -39,6 +40,7 @@ def main() -> None:
     table.check()
     table.write()
     endpoint.requests()
+    endpoint_about.requests()
     endpoint_details.requests()
     endpoint_documents.requests()
     endpoint_dpop.requests()

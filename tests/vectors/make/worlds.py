@@ -225,6 +225,8 @@ def _all() -> None:
         w["clients"].append(client("client-of-globex", idps=[GLOBEX])),
     ))
     world("requests", lambda w: w["clients"].extend(every_way()))
+    world("requests-introspected", both(
+        lambda w: w["clients"].extend(every_way()), chat(introspect_clients=["client-for-everything"])))
     world("requests-without-idps", both(lambda w: w["clients"].extend(every_way()), acme(enabled=False)))
     world("requests-limited", both(lambda w: w["clients"].extend(every_way()), top(limits={
         "auth_failures_per_minute": 3, "auth_failures_per_minute_per_peer": 5, "refusals_per_minute": 2})))
@@ -334,6 +336,9 @@ def _all() -> None:
     documents = {"origins": ["https://client.example", "https://second.example"], "connectors": ["*"]}
     world("requests-documents", both(
         lambda w: w["clients"].extend([*every_way(), written]), top(client_documents={**documents, "auth": ["private_key_jwt", "none"]})))
+    world("requests-documents-limited", both(
+        lambda w: w["clients"].extend(every_way()), top(client_documents={**documents, "auth": ["private_key_jwt", "none"]}, limits={
+            "auth_failures_per_minute": 3, "auth_failures_per_minute_per_peer": 5, "refusals_per_minute": 2})))
     world("requests-documents-keys", top(client_documents=documents))
     world("requests-tls", lambda w: w["clients"].extend([
         {"id": "client-tls-dn", "auth": "tls_client_auth", "subject_dn": r"CN=client-tls-dn,O=Acme\, Inc.,C=US", "connectors": ["chat"]},
