@@ -249,7 +249,7 @@ def send(case: Json, bench: Bench) -> None:
         certificate = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
     bench.now = case["now"]
     bench.asked.clear()
-    endpoints: dict[str, Callable[..., idjag.Response]] = {
+    endpoints: dict[str, Callable[..., idjag.TokenResponse]] = {
         "token": bench.exchange.token_endpoint,
         "revoke": bench.exchange.revocation_endpoint,
         "introspect": bench.exchange.introspection_endpoint,
