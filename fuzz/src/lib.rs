@@ -17,7 +17,7 @@ mod world;
 
 pub use batch::batch_equals_single;
 pub use dpop::dpop;
-pub use endpoint::endpoint;
+pub use endpoint::{answer, endpoint};
 pub use exchange::{exchange, never_forged, verify_roundtrip};
 pub use parsers::{config, directory, jwk, jwks};
 pub use policy::policy;

@@ -49,6 +49,21 @@ auth = "client_secret_basic"
 secret_sha256 = "91b25379678d13b46ea81ff5846355e3e510de40614ee0a5d8828a65d15b14c1"
 connectors = ["chat"]
 [[clients]]
+id = "poster"
+auth = "client_secret_post"
+secret_sha256 = "55faa360dd777e9287907e436d8f16ee2568192f17b929c45998f6ad406e92f1"
+connectors = ["chat"]
+[[clients]]
+id = "signer"
+auth = "private_key_jwt"
+jwks_file = "acme.json" # for want of another signer
+connectors = ["chat"]
+[[clients]]
+id = "holder"
+auth = "self_signed_tls_client_auth"
+certificate_sha256 = "03d66dd08835c1ca3f128cceacd1f31ac94163096b20f445ae84285bc0832d72"
+connectors = ["chat"]
+[[clients]]
 id = "other"
 auth = "none"
 connectors = ["wiki"]
@@ -59,6 +74,7 @@ scopes = ["chat.read", "chat.history", "chat.write"]
 state = "enabled"
 owner = "chat-platform@acme.example"
 review_by = 2099-01-01
+introspect_clients = ["vault"]
 [[connectors.grants]]
 groups = ["eng"]
 scopes = ["chat.read", "chat.history"]

@@ -31,6 +31,27 @@ fn every_target_takes_its_corpus_and_its_regressions() {
     }
 }
 
+/// The good requests are good: else what the target says of them would say nothing.
+#[test]
+fn the_good_requests_are_answered() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/endpoint");
+    for (name, status) in [
+        ("basic", 200),
+        ("public", 200),
+        ("post", 200),
+        ("jwt", 200),
+        ("tls", 200),
+        ("introspect", 200),
+        ("revoke", 200),
+        ("idp", 200),
+        ("odd", 400),
+        ("bytes", 400),
+    ] {
+        let request = fs::read(here.join(name)).expect("a request of the corpus");
+        assert_eq!(idjag_fuzz::answer(&request), status, "{name}");
+    }
+}
+
 /// Good requests and odd ones, taken apart and put together anew at random: no request whatever gets a token without a
 /// client that proved itself and a good assertion for it. What says so is in the target.
 #[test]
