@@ -1,17 +1,31 @@
 //! The server of the documentation, over loopback: a request of the vector table goes in, and `verify` accepts the token.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the helpers of a test"
+)]
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
+use idjag::Exchange;
 use idjag_tests::{RequestCase, SetClock, World};
 use serde_json::Value;
 
 #[allow(dead_code, unreachable_pub, reason = "its `main` is for a shell")]
 #[path = "../../core/examples/token_endpoint.rs"]
 mod token_endpoint;
+
+/// What README.md shows.
+#[allow(unreachable_pub, reason = "as somebody would write it")]
+#[path = "server/thirty_lines.rs"]
+mod thirty_lines;
 
 /// One request over a connection of its own: status line and headers, and body.
 fn send(port: u16, request: &[u8]) -> (String, Vec<u8>) {
@@ -27,6 +41,23 @@ fn send(port: u16, request: &[u8]) -> (String, Vec<u8>) {
 
 #[test]
 fn the_server_of_the_documentation_hands_out_a_token() {
+    serves(|engine| token_endpoint::router(engine).into_make_service_with_connect_info::<SocketAddr>());
+}
+
+#[test]
+fn the_server_of_the_readme_hands_out_a_token() {
+    serves(|engine| thirty_lines::router(engine).into_make_service_with_connect_info::<SocketAddr>());
+    let readme = include_str!("../../README.md");
+    let shown = readme.split("## A token endpoint in 30 lines").nth(1).unwrap();
+    let shown = shown.split("```rust\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(
+        shown,
+        include_str!("server/thirty_lines.rs"),
+        "README.md shows another server than the one that is tested"
+    );
+}
+
+fn serves(service: impl FnOnce(Arc<Exchange>) -> IntoMakeServiceWithConnectInfo<Router, SocketAddr>) {
     let cases = RequestCase::read_all().unwrap();
     let case = |name: &str| cases.iter().find(|case| case.name == name).unwrap();
     let good = case("basic");
@@ -34,8 +65,7 @@ fn the_server_of_the_documentation_hands_out_a_token() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let router = token_endpoint::router(Arc::clone(&engine));
-    let router = router.into_make_service_with_connect_info::<SocketAddr>();
+    let router = service(Arc::clone(&engine));
     std::thread::spawn(move || runtime.block_on(async { axum::serve(listener, router).await }));
 
     let (head, body) = send(port, &good.http());
@@ -60,4 +90,7 @@ fn the_server_of_the_documentation_hands_out_a_token() {
     );
     assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("application/json"), "{head}");
     assert_eq!(String::from_utf8(body).unwrap(), engine.metadata());
+    let (head, body) = send(port, b"GET /jwks HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("application/json"), "{head}");
+    assert_eq!(String::from_utf8(body).unwrap(), engine.jwks());
 }

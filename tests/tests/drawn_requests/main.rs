@@ -7,11 +7,11 @@
 mod shown;
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use idjag::{ClientDocuments, Config, Exchange, Fetched, Request, Response, TokenRequest};
-use idjag_tests::claims;
+use idjag_tests::{RequestCase, claims};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Settings, TestRunner};
 use serde_json::{Value, json};
@@ -25,15 +25,18 @@ const TOKEN_ENDPOINT: &str = "https://auth.chat.example/token";
 const IDP: &str = "https://acme.idp.example";
 const CHAT: &str = "https://mcp.chat.example/";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// The same grant, where a proof comes with it.
+const GRANT_WITH_PROOF: &str = "urn:ietf:params:oauth:grant-type:jwt-dpop";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const CERTIFICATE: &[u8] = b"the certificate of tls";
 
 /// Everybody who may be named, and the one way in which each proves itself.
-const CLIENTS: [(&str, Way); 10] = [
+const CLIENTS: [(&str, Way); 11] = [
     ("basic", Way::Basic),
     ("post", Way::Post),
     ("jwt", Way::Assertion),
     ("tls", Way::Certificate),
+    ("client-tls-dn", Way::Name),
     ("public", Way::Nothing),
     ("https://client.example/open", Way::OpenDocument),
     ("https://client.example/keys", Way::DocumentWithKeys),
@@ -48,6 +51,8 @@ enum Way {
     Post,
     Assertion,
     Certificate,
+    /// The one in its certificate.
+    Name,
     Nothing,
     OpenDocument,
     DocumentWithKeys,
@@ -61,18 +66,41 @@ struct Drawn {
     target: Said,
     media_type: Said,
     grant_type: Said,
+    /// The name of the grant is the other one.
+    is_alias: bool,
     /// A parameter that comes twice, and a header.
     twice: [Option<usize>; 2],
     named: Option<usize>,
-    /// Whose, and whether it is that one's own secret.
-    basic: Option<(usize, bool)>,
-    secret: Option<(usize, bool)>,
+    /// Whose, and which secret.
+    basic: Option<(usize, Secret)>,
+    secret: Option<(usize, Secret)>,
     own: Option<Own>,
-    certificate: Option<bool>,
+    /// Its place in [`certificates`].
+    certificate: Option<usize>,
     jag: Option<Jag>,
     proof: Option<Proof>,
     resource: Option<Said>,
     scope: Option<Said>,
+    details: Option<Said>,
+}
+
+/// What a client shows that proves itself by a secret.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Secret {
+    Own,
+    /// That of before, which holds while secrets are rotated.
+    Old,
+    Others,
+}
+
+/// The one of `tls`, the one with the name of `client-tls-dn`, and nobody's.
+fn certificates() -> &'static [Vec<u8>; 3] {
+    static CERTIFICATES: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
+        let cases = RequestCase::read("tls").unwrap();
+        let named = cases.iter().find(|case| case.name == "tls-dn").unwrap().certificate().unwrap();
+        [CERTIFICATE.to_vec(), named, b"another".to_vec()]
+    });
+    &CERTIFICATES
 }
 
 fn rarely() -> impl Strategy<Value = bool> + Clone {
@@ -88,33 +116,40 @@ fn client(right: usize) -> impl Strategy<Value = usize> + Clone {
 fn drawn() -> impl Strategy<Value = Drawn> {
     (0..CLIENTS.len()).prop_flat_map(|who| {
         let shows = |ways: &[Way]| if ways.contains(&CLIENTS[who].1) { 0.97 } else { 0.02 };
-        let secret = |weight| prop::option::weighted(weight, (client(who), prop::bool::weighted(0.95)));
+        let which = prop_oneof![14 => Just(Secret::Own), 5 => Just(Secret::Old), 1 => Just(Secret::Others)];
+        let secret = |weight| prop::option::weighted(weight, (client(who), which.clone()));
+        let certificate = usize::from(CLIENTS[who].1 == Way::Name);
+        let certificate = prop_oneof![20 => Just(certificate), 1 => 0..3_usize];
         let named = if CLIENTS[who].1 == Way::Basic { 0.4 } else { 0.95 };
-        let twice = (prop::option::weighted(0.03, 0..6_usize), prop::option::weighted(0.03, 0..2_usize));
-        let request = (shown::said(2), shown::said(2), shown::said(2), shown::said(3), twice);
+        let twice = (prop::option::weighted(0.03, 0..6_usize), prop::option::weighted(0.03, 0..3_usize));
+        let alias = prop::bool::weighted(0.1);
+        let request = (shown::said(2), shown::said(2), shown::said(2), shown::said(3), alias, twice);
         let client = (
             prop::option::weighted(named, client(who)),
             secret(shows(&[Way::Basic])),
             secret(shows(&[Way::Post])),
-            prop::option::weighted(shows(&[Way::Assertion, Way::DocumentWithKeys]), shown::own(who)),
-            prop::option::weighted(shows(&[Way::Certificate]), prop::bool::weighted(0.95)),
+            prop::option::weighted(shows(&[Way::Assertion, Way::DocumentWithKeys]), shown::own(who).boxed()),
+            prop::option::weighted(shows(&[Way::Certificate, Way::Name]), certificate),
         );
         let asked = (
-            prop::option::weighted(0.98, shown::jag(who)),
-            prop::option::weighted(0.3, shown::proof()),
+            prop::option::weighted(0.98, shown::jag(who).boxed()),
+            prop::option::weighted(0.3, shown::proof().boxed()),
             prop::option::weighted(0.2, shown::said(2)),
             prop::option::weighted(0.2, shown::said(2)),
+            prop::option::weighted(0.1, shown::said(2)),
         );
-        (request, client, asked).prop_map(|(request, client, asked)| {
-            let (method, target, media_type, grant_type, (parameter, header)) = request;
+        // Boxed: they are large, and the stack of a test is not.
+        (request.boxed(), client.boxed(), asked.boxed()).prop_map(|(request, client, asked)| {
+            let (method, target, media_type, grant_type, is_alias, (parameter, header)) = request;
             let (named, basic, secret, own, certificate) = client;
-            let (jag, proof, resource, scope) = asked;
+            let (jag, proof, resource, scope, details) = asked;
             let twice = [parameter, header];
             Drawn {
                 method,
                 target,
                 media_type,
                 grant_type,
+                is_alias,
                 twice,
                 named,
                 basic,
@@ -125,6 +160,7 @@ fn drawn() -> impl Strategy<Value = Drawn> {
                 proof,
                 resource,
                 scope,
+                details,
             }
         })
     })
@@ -150,16 +186,20 @@ impl Drawn {
     /// Hands it over; `number` makes what is used once its own.
     fn send(&self, engine: &Exchange, number: usize) -> Response {
         let name = |client: usize| CLIENTS[client].0;
-        let secret = |(client, is_own): (usize, bool)| {
-            format!("secret of {}", if is_own { name(client) } else { "nobody" })
+        let secret = |(client, which): (usize, Secret)| match which {
+            Secret::Own => format!("secret of {}", name(client)),
+            Secret::Old => format!("old secret of {}", name(client)),
+            Secret::Others => "secret of nobody".to_owned(),
         };
+        let grant = if self.is_alias { GRANT_WITH_PROOF } else { GRANT };
+        let [room, door] = [shown::room(), json!({ "type": "door" })].map(|one| json!([one]).to_string());
         let text = |said: Option<Said>, values: &[&'static str]| said?.text(values).map(str::to_owned);
         let kind = self.own.as_ref().map(|own| own.kind);
         let notes = "https://mcp.notes.example/";
         let form = [
             (
                 "grant_type",
-                text(Some(self.grant_type), &[GRANT, "authorization_code", "client_credentials", ""]),
+                text(Some(self.grant_type), &[grant, "authorization_code", "client_credentials", ""]),
             ),
             ("assertion", self.jag.as_ref().map(|jag| jag.write(number))),
             ("client_id", self.named.map(|client| name(client).to_owned())),
@@ -168,6 +208,15 @@ impl Drawn {
             ("client_assertion_type", text(kind, &[ASSERTION_TYPE, "saml"])),
             ("resource", text(self.resource, &[CHAT, notes, "x"])),
             ("scope", text(self.scope, &["chat.read", "notes.read", "a\"b"])),
+            (
+                "authorization_details",
+                self.details.and_then(|said| match said {
+                    Said::Right => Some(room),
+                    Said::Wrong(0) => Some(door),
+                    Said::Wrong(_) => Some("x".to_owned()),
+                    Said::Missing => None,
+                }),
+            ),
         ];
         let names = form.each_ref().map(|(name, _)| *name);
         let mut form: Vec<(&str, String)> =
@@ -186,7 +235,7 @@ impl Drawn {
             repeat(&mut form, names[at]);
         }
         if let Some(at) = header {
-            repeat(&mut headers, ["Content-Type", "Authorization"][at]);
+            repeat(&mut headers, ["Content-Type", "Authorization", "DPoP"][at]);
         }
         let pairs: Vec<String> =
             form.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
@@ -196,7 +245,7 @@ impl Drawn {
             target: self.target.text(&["/token", "/token?", "/?assertion=x"]).unwrap_or_default(),
             headers: &headers,
             body: pairs.join("&").as_bytes(),
-            client_certificate: self.certificate.map(|is_own| if is_own { CERTIFICATE } else { b"another" }),
+            client_certificate: self.certificate.map(|at| certificates()[at].as_slice()),
             peer: None,
         })
     }
@@ -207,6 +256,7 @@ impl Drawn {
             && self.target.will_do()
             && self.media_type.is_right()
             && self.grant_type.is_right()
+            && (!self.is_alias || self.proof.is_some())
             && self.twice == [None, None]
     }
 
@@ -215,12 +265,12 @@ impl Drawn {
         let way = |client: usize| CLIENTS[client].1;
         let agrees = |client| self.named.is_none_or(|named| named == client);
         match (self.basic, self.secret, &self.own) {
-            (Some((client, is_own)), None, None) => {
-                (is_own && agrees(client) && way(client) == Way::Basic).then_some(client)
+            (Some((client, which)), None, None) => {
+                (which != Secret::Others && agrees(client) && way(client) == Way::Basic).then_some(client)
             }
-            (None, Some((whose, is_own)), None) => {
-                self.named.filter(|client| is_own && whose == *client && way(*client) == Way::Post)
-            }
+            (None, Some((whose, which)), None) => self
+                .named
+                .filter(|client| which != Secret::Others && whose == *client && way(*client) == Way::Post),
             (None, None, Some(own)) => {
                 let is_named = match way(own.who) {
                     Way::Assertion => agrees(own.who),
@@ -231,7 +281,8 @@ impl Drawn {
             }
             (None, None, None) => self.named.filter(|client| match way(*client) {
                 Way::Nothing | Way::OpenDocument => true,
-                Way::Certificate => self.certificate == Some(true),
+                Way::Certificate => self.certificate == Some(0),
+                Way::Name => self.certificate == Some(1),
                 _ => false,
             }),
             // Two at once prove nobody.
@@ -243,7 +294,10 @@ impl Drawn {
     fn buys(&self, client: usize) -> bool {
         let shown = self.proof.as_ref().map(|proof| proof.signer);
         self.proof.as_ref().is_none_or(Proof::is_good)
-            && self.jag.as_ref().is_some_and(|jag| jag.is_good_for(client, shown))
+            && self
+                .jag
+                .as_ref()
+                .is_some_and(|jag| jag.is_good_for(client, shown) && jag.details(self.details).is_ok())
             && self.resource.is_none_or(Said::will_do)
             && self.scope.is_none_or(Said::will_do)
     }
@@ -285,8 +339,14 @@ fn engine(documents: &Documents) -> Exchange {
         client[key] = value;
         client
     };
-    let secret =
-        |id: &str, auth| client(id, auth, "secret_sha256", digest(&format!("secret of {id}")).into());
+    let secret = |id: &str, auth| {
+        client(
+            id,
+            auth,
+            "secret_sha256",
+            json!(["", "old "].map(|age| digest(&format!("{age}secret of {id}")))),
+        )
+    };
     let certificate = digest(str::from_utf8(CERTIFICATE).unwrap());
     let keys = |signer: Signer| json!({ "keys": [signer.key().public] });
     let connector = |id: &str, state: &str| {
@@ -294,7 +354,7 @@ fn engine(documents: &Documents) -> Exchange {
             "id": id, "resource": format!("https://mcp.{id}.example/"), "state": state,
             "scopes": [format!("{id}.read"), format!("{id}.write")],
             "owner": "ops@acme.example", "review_by": "2099-01-01",
-            "grants": [{ "groups": ["eng"], "scopes": ["*"] }]
+            "grants": [{ "groups": ["eng"], "scopes": ["*"], "authorization_details": ["room"] }]
         })
     };
     let config = json!({
@@ -308,6 +368,7 @@ fn engine(documents: &Documents) -> Exchange {
             secret("post", "client_secret_post"),
             client("jwt", "private_key_jwt", "jwks", keys(Signer::Client)),
             client("tls", "self_signed_tls_client_auth", "certificate_sha256", certificate.into()),
+            client("client-tls-dn", "tls_client_auth", "subject_dn", r"CN=client-tls-dn,O=Acme\, Inc.,C=US".into()),
             json!({ "id": "public", "auth": "none", "connectors": ["*"] }),
             secret("off", "client_secret_basic")
         ],
@@ -328,16 +389,18 @@ fn spend(engine: &Exchange) {
             target: Said::Right,
             media_type: Said::Right,
             grant_type: Said::Right,
+            is_alias: false,
             twice: [None, None],
             named: Some(at),
-            basic: (way == Way::Basic).then_some((at, true)),
-            secret: (way == Way::Post).then_some((at, true)),
+            basic: (way == Way::Basic).then_some((at, Secret::Own)),
+            secret: (way == Way::Post).then_some((at, Secret::Old)),
             own: by_jwt.then_some(Own { who: at, is_used: true, ..Own::GOOD }),
-            certificate: Some(true),
+            certificate: Some(usize::from(way == Way::Name)),
             jag: Some(Jag { of: at, is_used: is_first, ..Jag::GOOD }),
             proof: is_first.then_some(Proof { is_used: true, ..Proof::GOOD }),
             resource: None,
             scope: None,
+            details: None,
         };
         // Numbers that nothing else has.
         assert_eq!(drawn.send(engine, usize::MAX - at).status() == 200, way != Way::Nobody, "{name}");
@@ -386,12 +449,20 @@ fn no_request_whatever_gets_a_token_without_a_proven_client_and_a_good_assertion
                 let bound = drawn.proof.as_ref().map(|proof| proof.signer.thumbprint());
                 prop_assert_eq!(claims.pointer("/cnf/jkt").and_then(Value::as_str), bound.as_deref());
                 prop_assert_eq!(&answer["token_type"], if bound.is_some() { "DPoP" } else { "Bearer" });
+                let details = drawn.jag.as_ref().and_then(|jag| jag.details(drawn.details).ok()).flatten();
+                prop_assert_eq!(answer.get("authorization_details"), details.as_ref());
+                prop_assert_eq!(claims.get("authorization_details"), details.as_ref());
                 return Ok(());
             }
             prop_assert!(matches!(status, 400 | 401 | 405), "{}", status);
             prop_assert!(answer["error"].is_string() && slug.is_some());
             // What was refused is not spent: the client that it is for still gets its token.
-            if let Some(jag) = drawn.jag.as_ref().filter(|jag| jag.is_good_for(jag.of, None)) {
+            if let Some(jag) = drawn
+                .jag
+                .as_ref()
+                .filter(|jag| jag.is_good_for(jag.of, None))
+                .filter(|jag| jag.details(None).is_ok())
+            {
                 let (client_id, way) = CLIENTS[jag.of];
                 let assertion = jag.write(number.get());
                 let request = Request { assertion: assertion.as_bytes(), client_id, ..Request::default() };

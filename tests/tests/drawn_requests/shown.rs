@@ -59,6 +59,8 @@ pub(crate) struct Jag {
     pub(crate) groups: Said,
     pub(crate) is_used: bool,
     pub(crate) cnf: Said,
+    /// `authorization_details`: one that a grant allows; that and another type; or no list.
+    pub(crate) details: Said,
 }
 
 /// A DPoP proof (RFC 9449).
@@ -97,11 +99,26 @@ pub(crate) fn own(right: usize) -> impl Strategy<Value = Own> {
 /// Nearly always a good one for `right`.
 pub(crate) fn jag(right: usize) -> impl Strategy<Value = Jag> {
     let cnf = prop_oneof![9 => Just(Said::Missing), 3 => said(2)];
+    let details = prop_oneof![6 => Just(Said::Missing), 3 => Just(Said::Right), 1 => said(2)];
     let header = (client(right), signer(Signer::Idp), said(3), said(2), said(4), said(3));
-    (header, (said(2), said(3), said(2), said(2), rarely(), cnf)).prop_map(|(header, claims)| {
+    (header, (said(2), said(3), said(2), said(2), rarely(), cnf, details)).prop_map(|(header, claims)| {
         let (of, signer, typ, issuer, audience, expiry) = header;
-        let (subject, resource, scope, groups, is_used, cnf) = claims;
-        Jag { of, signer, typ, issuer, audience, expiry, subject, resource, scope, groups, is_used, cnf }
+        let (subject, resource, scope, groups, is_used, cnf, details) = claims;
+        Jag {
+            of,
+            signer,
+            typ,
+            issuer,
+            audience,
+            expiry,
+            subject,
+            resource,
+            scope,
+            groups,
+            is_used,
+            cnf,
+            details,
+        }
     })
 }
 
@@ -186,6 +203,11 @@ impl Said {
     }
 }
 
+/// Of the one type that a grant allows.
+pub(crate) fn room() -> Value {
+    json!({ "type": "room", "name": "lunch" })
+}
+
 fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
     members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
@@ -245,6 +267,7 @@ impl Jag {
         groups: Said::Right,
         is_used: false,
         cnf: Said::Missing,
+        details: Said::Missing,
     };
 
     pub(crate) fn write(&self, number: usize) -> String {
@@ -263,12 +286,27 @@ impl Jag {
             ("resource", self.resource.of(&[CHAT.into(), notes.into(), other.into(), 1.into()])),
             ("scope", self.scope.text(&["chat.read chat.write", "notes.read", ""]).map(Value::from)),
             ("groups", self.groups.of(&[json!(["eng"]), json!(["sales"]), json!({})])),
+            (
+                "authorization_details",
+                self.details.of(&[json!([room()]), json!([room(), { "type": "door" }]), json!({})]),
+            ),
             ("cnf", self.cnf.of(&[jkt(Signer::Proof), jkt(Signer::Attacker), json!({ "made-up": "x" })])),
         ]);
         self.signer.sign(object([("typ", typ.map(Value::from)), ("kid", Some("k".into()))]), &claims)
     }
 
-    /// Whether it gets something for this client, which shows that it has the key of `shown`.
+    /// What of its `authorization_details` comes with the token where the request names `asked`; `Err`: nothing comes.
+    pub(crate) fn details(&self, asked: Option<Said>) -> Result<Option<Value>, ()> {
+        match (self.details, asked.unwrap_or(Said::Missing)) {
+            (Said::Missing, Said::Missing) => Ok(None),
+            (Said::Right, Said::Missing | Said::Right) | (Said::Wrong(0), Said::Right) => {
+                Ok(Some(json!([room()])))
+            }
+            _ => Err(()),
+        }
+    }
+
+    /// Whether it gets something for this client, which shows that it has the key of `shown`; but for its details.
     pub(crate) fn is_good_for(&self, client: usize, shown: Option<Signer>) -> bool {
         let Self {
             of,
@@ -283,6 +321,7 @@ impl Jag {
             groups,
             is_used,
             cnf,
+            details: _,
         } = self;
         let is_bound_to = match cnf {
             Said::Missing => None,
