@@ -218,7 +218,8 @@ struct Form<'r> {
 impl<'r> Form<'r> {
     fn read(request: &'r TokenRequest<'r>) -> Option<Self> {
         let form = Self { request, pairs: Vec::new() };
-        let media_type = String::from_utf8(form.one("content-type").ok()??.to_vec()).ok()?;
+        // What stands behind the `;` may be anything.
+        let media_type = String::from_utf8_lossy(form.one("content-type").ok()??);
         let is_form =
             media_type.to_ascii_lowercase().trim_start().starts_with("application/x-www-form-urlencoded");
         if request.method != "POST" || request.target.contains('?') || !is_form {

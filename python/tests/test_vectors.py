@@ -19,7 +19,7 @@ from jwt.algorithms import HMACAlgorithm, get_default_algorithms
 import idjag
 
 # Counted, so that none gets lost.
-CASES = 1009
+CASES = 1037
 Json = dict[str, Any]
 
 
@@ -127,13 +127,16 @@ def check(step: Json, bench: Bench, batch: bool) -> None:
     assert not rest
     if "verify" in step:
         assert not {"assertion", "client_id", "resource", "scope"} & step.keys()
-        assert step["verify"].keys() == {"token", "resource"}
-        token, resource = text_of(step["verify"]["token"]), step["verify"]["resource"]
-        who = bench.exchange.verify(token, resource=resource)
+        shown = dict(step["verify"])
+        token = text_of(shown.pop("token"))
+        if "certificate" in shown:
+            shown["client_certificate"] = shown.pop("certificate").encode()
+        assert shown.keys() <= {"resource", "dpop", "method", "url", "client_certificate"}
+        who = bench.exchange.verify(token, **shown)
         if kind == "invalid":
             assert who is None
             # Why is said to who answers the request.
-            challenge = bench.exchange.verify_request(token, resource=resource)
+            challenge = bench.exchange.verify_request(token, **shown)
             assert isinstance(challenge, idjag.Challenge)
             assert challenge.slug == wanted
             return
@@ -174,7 +177,7 @@ def check(step: Json, bench: Bench, batch: bool) -> None:
 
 
 def check_valid(who: idjag.VerifiedToken, wanted: Json) -> None:
-    known = {"sub", "client_id", "idp", "tenant", "resource", "scope", "groups", "act"}
+    known = {"sub", "client_id", "idp", "tenant", "resource", "scope", "groups", "act", "cnf", "token_type"}
     assert wanted.keys() <= known
     assert (who.subject, who.client_id, who.idp) == (wanted["sub"], wanted["client_id"], wanted["idp"])
     assert (who.tenant, who.resource, who.act) == (
@@ -184,6 +187,9 @@ def check_valid(who: idjag.VerifiedToken, wanted: Json) -> None:
     )
     assert set(who.scopes) == set(wanted["scope"].split(" "))
     assert set(who.groups) == set(wanted["groups"])
+    assert who.cnf == wanted.get("cnf")
+    if "token_type" in wanted:
+        assert ("jkt" in (who.cnf or {})) == (wanted["token_type"] == "DPoP")
     assert who.claims["jti"] == who.jti
     assert (who.claims["iat"], who.claims["exp"]) == (who.issued_at, who.expires_at)
 

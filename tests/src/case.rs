@@ -76,6 +76,14 @@ pub struct Verify {
     pub token: Assertion,
     /// The resource.
     pub resource: String,
+    /// The DPoP proof that comes with it, and the method and the URL of the request.
+    pub dpop: Option<String>,
+    /// As above.
+    pub method: Option<String>,
+    /// As above.
+    pub url: Option<String>,
+    /// The client's certificate, these bytes in the place of DER.
+    pub certificate: Option<String>,
 }
 
 /// The text of an assertion or a token, or where to find it.
@@ -207,6 +215,10 @@ pub struct Valid {
     pub groups: Vec<String>,
     /// Who acts.
     pub act: Option<Value>,
+    /// What it is bound to.
+    pub cnf: Option<Value>,
+    /// `Bearer` or `DPoP`; where it is left out, nobody looks.
+    pub token_type: Option<String>,
 }
 
 /// A slug, or several of which one is met.

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `engine` | a new engine in `world`, built at `now`; with `case`, what its tokens look like: `issuer`, `alg`, `kid`, `ttl_s`, and the `documents` of clients |
 //! | `exchange` | `now`, `assertion`, `client_id`, `resource`, `scope`, `expect`; `keep`: a name for the token |
-//! | `verify` | `now`, `token`, `resource`, `expect` |
+//! | `verify` | `now`, `token`, `resource`, `expect`; `dpop`, `method`, `url`, `certificate`: what comes with it |
 //! | `send` | a request to the token endpoint, as in `vectors/requests/`, its `body` a text, its `certificate` in hexadecimal |
 //! | `idp` | a new identity provider in `world`, built at `now`; with `case` |
 //! | `issue` | a request to its token endpoint, as in `vectors/idp/`, its `body` a text |
@@ -135,8 +135,9 @@ impl<'t> List<'t> {
                 "do": "exchange", "now": now, "assertion": self.text(assertion)?, "client_id": client_id,
                 "resource": resource, "scope": scope, "expect": expect,
             })),
-            (None, Some(Verify { token, resource })) => Ok(json!({
+            (None, Some(Verify { token, resource, dpop, method, url, certificate })) => Ok(json!({
                 "do": "verify", "now": now, "token": self.text(token)?, "resource": resource, "expect": expect,
+                "dpop": dpop, "method": method, "url": url, "certificate": certificate,
             })),
             _ => Err(io::Error::other("exactly one of `assertion` and `verify`")),
         }

@@ -209,6 +209,10 @@ static void verify(json_t *step) {
     size_t index;
     text_of(step, "token", &presented.token, &presented.token_length);
     check_text(step, "resource", &presented.resource, &presented.resource_length);
+    check_text(step, "dpop", &presented.dpop, &presented.dpop_length);
+    check_text(step, "method", &presented.method, &presented.method_length);
+    check_text(step, "url", &presented.url, &presented.url_length);
+    check_text(step, "certificate", (const char **)&presented.client_certificate, &presented.client_certificate_length);
     result = idjag_verify(engine, &presented, &who, &error);
     if ((wanted = json_object_get(expect, "valid")) != NULL) {
         const char *tenant = json_string_value(json_object_get(wanted, "tenant"));
@@ -234,6 +238,15 @@ static void verify(json_t *step) {
             CHECK(json_equal(value, act), "%s: act", case_name);
             json_decref(value);
         }
+        CHECK((idjag_verified_cnf(who, NULL) == NULL) == !json_is_object(json_object_get(wanted, "cnf")), "%s: cnf", case_name);
+        if (idjag_verified_cnf(who, NULL) != NULL) {
+            value = json_loads(idjag_verified_cnf(who, NULL), 0, NULL);
+            CHECK(json_equal(value, json_object_get(wanted, "cnf")), "%s: cnf", case_name);
+            json_decref(value);
+        }
+        if (json_is_string(json_object_get(wanted, "token_type"))) {
+            SAME(idjag_verified_token_type(who, NULL), member(wanted, "token_type"));
+        }
         claims = json_loads(idjag_verified_claims(who, NULL), JSON_ALLOW_NUL, NULL);
         SAME(member(claims, "jti"), idjag_verified_jti(who, NULL));
         CHECK(json_integer_value(json_object_get(claims, "exp")) == idjag_verified_expires_at(who), "%s", case_name);
@@ -243,7 +256,8 @@ static void verify(json_t *step) {
     } else {
         CHECK(who == NULL && result == IDJAG_REFUSED, "%s: valid", case_name);
         one_of(error.slug, json_object_get(expect, "invalid"));
-        SAME(error.oauth_error, "invalid_token");
+        SAME(error.oauth_error, strncmp(error.slug, "dpop_", 5) == 0 ? "invalid_dpop_proof" : "invalid_token");
+        CHECK(error.http_status == 401, "%s: %d", case_name, error.http_status);
     }
     idjag_verified_free(who);
 }

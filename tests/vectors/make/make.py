@@ -24,7 +24,7 @@ import worlds
 # Cases refer to assertions of earlier files, so the order matters.
 NOUNS = (
     "signature", "form", "header", "issuer", "audience", "time", "claims", "client", "key", "resource", "groups",
-    "scope", "replay", "attacks", "tokens", "wire",
+    "scope", "replay", "attacks", "tokens", "bound", "wire",
 )
 
 

@@ -158,17 +158,17 @@ def invalid(name, origin, slug, differs, *, token, control, **rest):
 
 
 def _verify(name, origin, expect, token, *, world="base", now=NOW, start=None, resource=CHAT, before=None,
-            made_by=None, control=None, differs=None):
+            how=None, made_by=None, control=None, differs=None):
     _add(name, _present(
         origin=origin, made_by=made_by or (None if isinstance(token, dict) else sign.BY_HAND), world=world,
-        now=now, start=start, verify={"token": token, "resource": resource}, before=before,
+        now=now, start=start, verify={"token": token, "resource": resource, **(how or {})}, before=before,
         control=control, differs=differs, expect=expect,
     ))
 
 
-def verification(token, expect, *, resource=CHAT, now=None):
-    """An entry of `before` that verifies an access token."""
-    return _present(verify={"token": token, "resource": resource}, now=now, expect=expect)
+def verification(token, expect, *, resource=CHAT, now=None, how=None):
+    """An entry of `before` that verifies an access token. `how` is what it is presented with."""
+    return _present(verify={"token": token, "resource": resource, **(how or {})}, now=now, expect=expect)
 
 
 def text_of(name: str) -> str:
