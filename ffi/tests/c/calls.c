@@ -1,6 +1,6 @@
 /* The functions in any order, with every lifetime that the header allows: bytes decide which is called and with what.
  *
- *     calls STEPS WORLD SEED RUNS          draws bytes by itself
+ *     calls STEPS WORLD SEED RUNS [FILE…]  draws bytes by itself, and takes those of the files
  *     IDJAG_STEPS=… IDJAG_WORLD=… calls    with libFuzzer, which `make fuzz` links: LIBFUZZER is defined
  *
  * AddressSanitizer watches. And of the assertions here, which have one jti, an engine exchanges one at most; whatever is not
@@ -262,7 +262,7 @@ static void issue(unsigned which) {
         CHECK((idjag_idp_new(&config, NULL, &idps[which], &error) == IDJAG_OK) == (idps[which] != NULL), "%s", error.message);
         return;
     case 1: result = idjag_idp_metadata(idps[which], &text, &error); break;
-    case 2: result = idjag_idp_jwks(idps[which], &text, &error); break;
+    case 2: result = draw(2) ? idjag_idp_jwks(idps[which], &text, &error) : idjag_idp_warnings(idps[which], &text, &error); break;
     case 3:
         id_token.subject = draw_text("ada", &id_token.subject_length);
         id_token.client_id = draw_text("agent", &id_token.client_id_length);
@@ -334,7 +334,7 @@ static void change(unsigned engine) {
 
 static void document(unsigned engine) {
     idjag_text_t *text = NULL;
-    const char *resource;
+    const char *resource, *scope = draw(2) ? "chat.read" : NULL;
     size_t length;
     unsigned slot = draw(OBJECTS);
     idjag_result_t result;
@@ -347,13 +347,16 @@ static void document(unsigned engine) {
             sources[slot] = list;
         }
     }
-    switch (draw(6)) {
+    switch (draw(7)) {
     case 0: result = idjag_metadata(engines[engine], &text, NULL); break;
     case 1: result = idjag_jwks(engines[engine], &text, NULL); break;
     case 2: result = idjag_warnings(engines[engine], &text, NULL); break;
     case 3: result = idjag_authorization_endpoint(engines[engine], &text, NULL); break;
     case 4: result = idjag_resource_metadata(engines[engine], resource, length, &text, NULL); break;
-    default: result = idjag_challenge(engines[engine], resource, length, draw(5), draw(2) ? "s" : NULL, text != NULL, &text, NULL);
+    case 5: result = idjag_dpop_nonce(engines[engine], &text, NULL); break;
+    default:
+        result = idjag_challenge(engines[engine], resource, length, draw(IDJAG_CHALLENGE_USE_NONCE + 2), scope,
+                                 scope == NULL ? 0 : strlen(scope), &text, NULL);
     }
     CHECK((result == IDJAG_OK) == (text != NULL), "%d", (int)result);
     if (text != NULL) {
@@ -368,12 +371,33 @@ static void read_objects(unsigned slot) {
     const char *value = NULL;
     idjag_stats_t stats = IDJAG_STATS_INIT;
     idjag_source_t source = IDJAG_SOURCE_INIT;
-    read_text(idjag_token_scope(tokens[slot], &length), &length);
-    read_text(idjag_token_resource(tokens[slot], &length), &length);
-    read_text(idjag_verified_subject(verified[slot], &length), &length);
-    read_text(idjag_verified_claims(verified[slot], &length), &length);
-    read_text(idjag_verified_act(verified[slot], &length), &length);
-    read_text(idjag_verified_group(verified[slot], draw(3), &length), &length);
+    static const char *(*const of_token[])(const idjag_token_t *, size_t *) = {
+        idjag_token_scope, idjag_token_resource, idjag_token_access_token, idjag_token_token_type,
+        idjag_token_authorization_details};
+    static const char *(*const of_verified[])(const idjag_verified_t *, size_t *) = {
+        idjag_verified_subject, idjag_verified_client_id, idjag_verified_idp, idjag_verified_tenant, idjag_verified_resource,
+        idjag_verified_scope, idjag_verified_claims, idjag_verified_act, idjag_verified_cnf, idjag_verified_jti,
+        idjag_verified_token_type};
+    for (index = 0; index < sizeof of_token / sizeof *of_token; index++) {
+        read_text(of_token[index](tokens[slot], &length), &length);
+    }
+    for (index = 0; index < sizeof of_verified / sizeof *of_verified; index++) {
+        read_text(of_verified[index](verified[slot], &length), &length);
+    }
+    CHECK((idjag_token_expires_in(tokens[slot]) > 0) == (tokens[slot] != NULL), "expires_in");
+    CHECK((idjag_verified_expires_at(verified[slot]) > idjag_verified_issued_at(verified[slot])) == (verified[slot] != NULL),
+          "expires_at");
+    for (index = 0; index <= idjag_verified_group_count(verified[slot]); index++) {
+        read_text(idjag_verified_group(verified[slot], index, &length), &length);
+    }
+    CHECK((idjag_response_status(responses[slot]) >= 200) == (responses[slot] != NULL), "status");
+    if (idjag_response_slug(responses[slot]) != NULL) {
+        length = strlen(idjag_response_slug(responses[slot]));
+        read_text(idjag_response_slug(responses[slot]), &length);
+    }
+    value = idjag_response_header(responses[slot], "cache-control", strlen("cache-control"));
+    CHECK(value == NULL || strcmp(value, "no-store") == 0, "cache-control");
+    CHECK(strcmp(idjag_version(), IDJAG_VERSION) == 0, "version");
     read_text(idjag_response_body(responses[slot], &length), &length);
     for (index = 0; index <= idjag_response_header_count(responses[slot]); index++) {
         if (idjag_response_header_at(responses[slot], index, &value) != NULL) {
@@ -382,6 +406,9 @@ static void read_objects(unsigned slot) {
         }
     }
     read_text(idjag_text_data(texts[slot], &length), &length);
+    for (index = 0; index < idjag_sources_count(sources[slot]); index++) {
+        CHECK(idjag_sources_at(sources[slot], index, &source, NULL) == IDJAG_OK, "source");
+    }
     if (idjag_sources_at(sources[slot], draw(2), &source, NULL) == IDJAG_OK) {
         length = strlen(source.owner);
         read_text(source.owner, &length);
@@ -461,7 +488,7 @@ int main(int count, char **arguments) {
     unsigned char data[512];
     unsigned long seed, run, runs;
     size_t index, at;
-    CHECK(count == 5, "calls STEPS WORLD SEED RUNS");
+    CHECK(count >= 5, "calls STEPS WORLD SEED RUNS [FILE…]");
     setenv("IDJAG_STEPS", arguments[1], 1);
     setenv("IDJAG_WORLD", arguments[2], 1);
     seed = strtoul(arguments[3], NULL, 10);
@@ -473,10 +500,16 @@ int main(int count, char **arguments) {
         }
         LLVMFuzzerTestOneInput(data, 1 + data[0] * 2u);
     }
+    for (at = 5; at < (size_t)count; at++) {
+        FILE *file = fopen(arguments[at], "rb");
+        CHECK(file != NULL, "%s", arguments[at]);
+        LLVMFuzzerTestOneInput(data, fread(data, 1, sizeof data, file));
+        fclose(file);
+    }
     for (at = 0; at < ASSERTIONS; at++) {
         json_decref(steps[at]);
     }
-    printf("calls: %lu runs\n", runs);
+    printf("calls: %lu runs, %d files\n", runs, count - 5);
     return 0;
 }
 #endif
