@@ -5,8 +5,13 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let system = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
     if system == "linux" {
-        let major = std::env::var("CARGO_PKG_VERSION_MAJOR").unwrap_or_default();
-        println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libidjag.so.{major}");
+        // Before 1.0 a minor version may break what was there.
+        let part = |name| std::env::var(name).unwrap_or_default();
+        let breaking = match part("CARGO_PKG_VERSION_MAJOR").as_str() {
+            "0" => format!("0.{}", part("CARGO_PKG_VERSION_MINOR")),
+            major => major.to_owned(),
+        };
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libidjag.so.{breaking}");
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     }
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -148,6 +149,8 @@ def main(server: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "idjag.json"
         config.write_text(json.dumps(configuration(origin, RESOURCE)))
+        # A shell may have us ignore it in the background, and the server would inherit that.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         process = subprocess.Popen(
             [server, str(config), str(port), "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -156,7 +159,8 @@ def main(server: str) -> None:
             assert process.stdout.readline().strip() == origin, "the server does not start"
             asyncio.run(drive_all(origin))
         finally:
-            process.terminate()
+            # As from a terminal; `ffi/tests/examples` sends SIGTERM.
+            process.send_signal(signal.SIGINT)
             _, log = process.communicate(timeout=30)
     assert process.returncode == 0, log
     slugs = [line.removeprefix("refused: ") for line in log.splitlines()]

@@ -12,7 +12,12 @@ enum { THREADS = 8 };
 static pthread_barrier_t together;
 static const idjag_exchange_t *engine;
 static json_t *step;
-static const char *policy;
+static json_t *world;
+static const char *world_path;
+
+/* What is replaced while the others ask. */
+enum { NOTHING, POLICY, DIRECTORY, KEYS, EVERYTHING, KINDS };
+static int kind;
 
 static const char written[] =
     "connectors = [\n"
@@ -46,22 +51,46 @@ static void exchange(struct counts *counts) {
     idjag_token_free(token);
 }
 
+static idjag_result_t replace(idjag_error_t *error) {
+    static const char *const people = "{\"version\":1,\"people\":[]}";
+    json_t *idp = json_array_get(json_object_get(world, "idps"), 0);
+    const char *issuer = json_string_value(json_object_get(idp, "issuer"));
+    idjag_config_t config = IDJAG_CONFIG_INIT;
+    idjag_result_t result;
+    char *keys;
+    switch (kind) {
+    case POLICY: return idjag_put_policy(engine, "p", 1, written, strlen(written), error);
+    case DIRECTORY: return idjag_put_directory(engine, IDJAG_DIRECTORY_JSON, "d", 1, people, strlen(people), error);
+    case KEYS:
+        keys = json_dumps(json_object_get(idp, "jwks"), 0);
+        result = idjag_put_jwks(engine, issuer, strlen(issuer), keys, strlen(keys), error);
+        free(keys);
+        return result;
+    case EVERYTHING:
+        config.file = world_path;
+        config.file_length = strlen(world_path);
+        return idjag_reload(engine, &config, error);
+    default: return IDJAG_OK;
+    }
+}
+
 static void *work(void *counts) {
     idjag_error_t error = IDJAG_ERROR_INIT;
     pthread_barrier_wait(&together);
     exchange((struct counts *)counts);
-    if (policy != NULL) {
-        CHECK(idjag_put_policy(engine, "p", 1, policy, strlen(policy), &error) == IDJAG_OK, "%s", error.message);
-        ((struct counts *)counts)->swapped++;
-    }
+    CHECK(replace(&error) == IDJAG_OK, "%s", error.message);
+    ((struct counts *)counts)->swapped += kind != NOTHING;
     exchange((struct counts *)counts);
     return NULL;
 }
 
 int main(int count, char **arguments) {
-    int round, rounds = count > 3 ? atoi(arguments[3]) : 32, index;
+    int round, rounds = count > 3 ? atoi(arguments[3]) : 8 * KINDS, index;
     CHECK(count >= 3, "threads STEPS WORLD");
     step = check_case(arguments[1], "granted-rs256");
+    world_path = arguments[2];
+    world = json_load_file(world_path, 0, NULL);
+    CHECK(world != NULL, "%s", world_path);
     CHECK(pthread_barrier_init(&together, NULL, THREADS) == 0, "barrier");
     for (round = 0; round < rounds; round++) {
         pthread_t threads[THREADS];
@@ -69,7 +98,7 @@ int main(int count, char **arguments) {
         idjag_exchange_t *handle = check_engine(arguments[2], json_integer_value(json_object_get(step, "now")));
         idjag_stats_t stats = IDJAG_STATS_INIT;
         engine = handle;
-        policy = round % 2 ? written : NULL;
+        kind = round % KINDS;
         for (index = 0; index < THREADS; index++) {
             memset(&counts[index], 0, sizeof counts[index]);
             CHECK(pthread_create(&threads[index], NULL, work, &counts[index]) == 0, "thread");
@@ -92,5 +121,6 @@ int main(int count, char **arguments) {
     printf("threads: %d rounds of %d threads, one token in each\n", rounds, (int)THREADS);
     pthread_barrier_destroy(&together);
     json_decref(step);
+    json_decref(world);
     return 0;
 }
