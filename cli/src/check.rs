@@ -9,7 +9,7 @@ use idjag::{
     Algorithm, Audit, Clock, Durability, Exchange, KeyOwner, KeySet, MemoryReplay, NoRecord, Store,
     SubjectForm, SystemClock,
 };
-use idjag_fetch::{Freshness, Live, SourceState};
+use idjag_fetch::{Fetcher, Freshness, Live, Pace, SourceState};
 
 use crate::Answer;
 use crate::files::{self, Source};
@@ -53,7 +53,10 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
     let (exchange, sources) = if args.offline {
         (Arc::new(builder.build()?), None)
     } else {
-        let live = Live::start(builder, source.folder())?;
+        // What was kept from an earlier run says nothing of whether it can be fetched now, and stays as it is.
+        let mut settings = builder.fetch_settings().clone();
+        settings.cache = None;
+        let live = Live::with(builder, Fetcher::new(&settings, source.folder(), Pace::default()))?;
         live.fetcher().settle(FETCH);
         (Arc::clone(live.exchange()), Some(live.sources()))
     };

@@ -130,7 +130,8 @@ impl Clients {
     pub(crate) fn wanted(&self) -> impl Iterator<Item = WantedKeys> {
         self.configured.iter().filter(|client| client.enabled).filter_map(|client| {
             let (_, uri, local) = self.fetched_from(&client.id)?;
-            Some(WantedKeys { owner: KeyOwner::Client(client.id.clone()), uri: Some(uri.to_owned()), local })
+            let owner = KeyOwner::Client(client.id.clone());
+            Some(WantedKeys::new(owner, Some(uri.to_owned()), local, &[]))
         })
     }
 

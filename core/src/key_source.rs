@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use crate::alg::Algorithm;
+
 /// Whose keys they are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -34,6 +36,16 @@ pub struct WantedKeys {
     pub uri: Option<String>,
     /// Whether it may be at a private or loopback address (`local = true`).
     pub local: bool,
+    /// What may be used of it, a bit for each algorithm: with another list, other keys of the same set count.
+    algorithms: u16,
+}
+
+impl WantedKeys {
+    /// The set at `uri`, of which these may be used; none: whatever is known here.
+    pub(crate) fn new(owner: KeyOwner, uri: Option<String>, local: bool, algorithms: &[Algorithm]) -> Self {
+        let bits = algorithms.iter().fold(0, |bits, algorithm| bits | 1 << *algorithm as u16);
+        Self { owner, uri, local, algorithms: bits }
+    }
 }
 
 /// `[fetch]`: how keys and clients' documents are fetched.

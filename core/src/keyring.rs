@@ -149,7 +149,7 @@ impl Keyring {
         self.listed.idps.iter().filter(|idp| idp.enabled).filter_map(|idp| match &idp.keys {
             Keys::Static(_) => None,
             Keys::Fetched { uri, local } => {
-                Some(WantedKeys { owner: KeyOwner::Idp(idp.issuer.clone()), uri: uri.clone(), local: *local })
+                Some(WantedKeys::new(KeyOwner::Idp(idp.issuer.clone()), uri.clone(), *local, &idp.algorithms))
             }
         })
     }

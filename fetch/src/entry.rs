@@ -66,6 +66,8 @@ pub(crate) struct Entry {
     pub(crate) body: Option<Arc<[u8]>>,
     pub(crate) is_asked: bool,
     pub(crate) is_in_flight: bool,
+    /// How many requests wait for it.
+    pub(crate) waiting: u16,
     /// How many fetches ended.
     pub(crate) ended: u64,
     pub(crate) problem: Option<Box<Problem>>,
@@ -112,6 +114,7 @@ impl Entry {
             body: None,
             is_asked: false,
             is_in_flight: false,
+            waiting: 0,
             ended: 0,
             problem: None,
             is_kept: false,

@@ -173,7 +173,7 @@ impl Fetcher {
         drop(self.shared.putting.lock());
         if self.shared.host.is_some() {
             let mut table = self.shared.table.lock();
-            while table.in_flight > 0 {
+            while !table.in_flight.is_empty() {
                 self.shared.ended.wait(&mut table);
             }
         }

@@ -15,6 +15,8 @@ use crate::table::Table;
 
 /// Requests that wait at once, at most; more are told to try again.
 const MAX_WAITING: usize = 256;
+/// Of them, for one owner: anybody can name one that is slow, and then all others would have nowhere to wait.
+const MAX_WAITING_FOR_ONE: u16 = 64;
 
 /// What comes of a request that something be fetched.
 #[derive(Clone, Copy)]
@@ -77,6 +79,7 @@ impl Shared {
             return Sent::Refused(1);
         };
         let (ended, is_coming) = (entry.ended, entry.is_in_flight || entry.is_asked);
+        let is_crowded = entry.waiting >= MAX_WAITING_FOR_ONE;
         if !is_coming {
             match entry.schedule.ask(self.now(), &self.pace()) {
                 Ask::Current => return Sent::Current,
@@ -84,12 +87,12 @@ impl Shared {
                 Ask::Now => {}
             }
         }
-        if table.waiting >= MAX_WAITING {
-            return Sent::Refused(1);
-        }
         if !is_coming {
             table.ask(id);
             self.hire(table);
+        }
+        if is_crowded || table.waiting >= MAX_WAITING {
+            return Sent::Refused(1);
         }
         Sent::Coming { ended }
     }
@@ -104,6 +107,9 @@ impl Shared {
         deadline: Instant,
     ) -> Result<(), u32> {
         table.waiting += 1;
+        if let Some(entry) = table.entry_mut(id) {
+            entry.waiting = entry.waiting.saturating_add(1);
+        }
         let mut is_late = false;
         let answer = loop {
             match table.entry(id) {
@@ -121,6 +127,9 @@ impl Shared {
             }
         };
         table.waiting = table.waiting.saturating_sub(1);
+        if let Some(entry) = table.entry_mut(id) {
+            entry.waiting = entry.waiting.saturating_sub(1);
+        }
         answer
     }
 

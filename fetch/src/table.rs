@@ -33,12 +33,14 @@ pub(crate) struct Table {
     /// How many threads there are, and how many of them have nothing to do.
     pub(crate) workers: usize,
     pub(crate) idle: usize,
-    /// How many fetches are in flight; how many of them no request asked for, and how many failed the last time.
-    pub(crate) in_flight: usize,
+    /// What is being fetched; how much of it no request asked for, and how much failed the last time.
+    pub(crate) in_flight: Vec<u64>,
     scheduled: usize,
     failing: usize,
     /// How many requests wait.
     pub(crate) waiting: usize,
+    /// When [`end`](Self::end) was called last.
+    pub(crate) swept: i64,
     pub(crate) stopped: bool,
 }
 
@@ -164,7 +166,7 @@ impl Table {
         self.leave_the_line(id);
         let entry = self.entries.get_mut(&id)?;
         let job = entry.begin(id, now);
-        self.in_flight += 1;
+        self.in_flight.push(id);
         self.scheduled += usize::from(job.is_scheduled);
         self.failing += usize::from(job.is_failing);
         Some(job)
@@ -197,9 +199,35 @@ impl Table {
 
     /// What `job` counted for.
     pub(crate) fn done(&mut self, job: &Job) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+        self.in_flight.retain(|id| *id != job.id);
         self.scheduled = self.scheduled.saturating_sub(usize::from(job.is_scheduled));
         self.failing = self.failing.saturating_sub(usize::from(job.is_failing));
+    }
+
+    /// Whether something that counts may stop to count before anybody comes back with something newer.
+    pub(crate) fn may_end(&self, now: i64) -> bool {
+        !self.in_flight.is_empty() || self.next_due().is_some_and(|due| due <= now)
+    }
+
+    /// What has stopped to count, and is taken away: whoever is fetched is given up for no longer than that, however slow it
+    /// is. Whatever is neither being fetched nor overdue is due before it ends ([`Schedule::failed`]).
+    ///
+    /// [`Schedule::failed`]: crate::schedule::Schedule::failed
+    pub(crate) fn end(&mut self, now: i64, pace: &Pace) -> Vec<KeyOwner> {
+        let overdue = self.due.iter().flat_map(|line| line.iter().take_while(|(due, _)| *due <= now));
+        let ids: Vec<u64> = self.in_flight.iter().copied().chain(overdue.map(|(_, id)| *id)).collect();
+        let mut ended = Vec::new();
+        for id in ids {
+            let entry = self.entries.get_mut(&id);
+            let Some(entry) = entry.filter(|entry| entry.schedule.has_ended(now, pace)) else {
+                continue;
+            };
+            entry.withdraw();
+            if let Subject::Keys(keys) = &*entry.subject {
+                ended.push(keys.owner.clone());
+            }
+        }
+        ended
     }
 
     /// Whether there is room for one more document; makes it out of one that nobody waits for.

@@ -21,6 +21,8 @@ const MAX_WORKERS: usize = 32;
 const IDLE: Duration = Duration::from_secs(5);
 /// The longest sleep of the last one.
 const NAP: Duration = Duration::from_secs(60);
+/// How often somebody looks whether what is being fetched has stopped to count, in milliseconds.
+const SWEEP_MS: i64 = 500;
 /// Stack of a thread, in bytes: TLS, and JSON of bounded depth.
 const STACK: usize = 1 << 20;
 
@@ -46,8 +48,14 @@ impl Shared {
     fn run(self: Arc<Self>) {
         let mut table = self.table.lock();
         while !table.stopped {
+            if table.swept.saturating_add(SWEEP_MS) <= self.now() && table.may_end(self.now()) {
+                drop(table);
+                self.sweep();
+                table = self.table.lock();
+            }
             if let Some(job) = table.take(self.now()) {
-                if table.has_work(self.now()) {
+                // One more, for what is to be done; and to look whether all of it takes too long.
+                if table.has_work(self.now()) || table.idle == 0 {
                     self.hire(&mut table);
                 }
                 drop(table);
@@ -61,15 +69,34 @@ impl Shared {
             // What is due and not taken has to wait for others, which say when they are done.
             let until_due =
                 table.next_due().map(|due| due.saturating_sub(self.now())).filter(|wait| *wait > 0);
+            let until_due = if table.may_end(self.now()) { Some(SWEEP_MS) } else { until_due };
             let wait = until_due.and_then(|ms| u64::try_from(ms).ok()).map_or(longest, Duration::from_millis);
             table.idle += 1;
             let timed_out = self.work.wait_for(&mut table, wait.min(longest)).timed_out();
             table.idle = table.idle.saturating_sub(1);
-            if timed_out && table.workers > 1 && !table.has_work(self.now()) {
+            if timed_out && table.workers > 1 && !table.may_end(self.now()) && !table.has_work(self.now()) {
                 break;
             }
         }
         table.workers = table.workers.saturating_sub(1);
+    }
+
+    /// Takes away what has stopped to count.
+    fn sweep(&self) {
+        let putting = self.putting.lock();
+        let (now, settings) = (self.now(), self.settings());
+        let mut table = self.table.lock();
+        table.swept = now;
+        let ended = table.end(now, &settings.pace);
+        drop(table);
+        if ended.is_empty() {
+            return;
+        }
+        if let Some(engine) = self.engine() {
+            let ended: Vec<_> = ended.into_iter().map(|owner| (owner, None)).collect();
+            engine.put_fetched(&ended);
+        }
+        drop(putting);
     }
 
     fn fetch(&self, job: &Job) -> Result<(Arc<str>, Got), Problem> {

@@ -208,6 +208,47 @@ fn an_idp_that_goes_away_is_served_stale_then_503_and_comes_back() {
 }
 
 #[test]
+fn an_idp_that_answers_too_late_is_waited_for_no_longer_than_its_keys_count() {
+    let key = key();
+    let (server, _) = changeable(&[&key]);
+    let text = config(&discovered(&server.origin), "max_stale_s = 1", &server.authority);
+    let live = live(text, QUICK, Path::new(""));
+    assert_eq!(slug(exchange(&live, &server.origin, &key)), "granted");
+    // Whoever goes there now hangs for longer than keys count.
+    server.behave(|_| Answer::Silence);
+    let hangs = Instant::now();
+    within(6, "an end", || slug(exchange(&live, &server.origin, &key)) != "granted");
+    assert!(hangs.elapsed() < Duration::from_millis(4_500), "{:?}", hangs.elapsed());
+    assert_eq!(live.sources()[0].freshness, Freshness::Absent);
+    let set = jwks([&key]);
+    server.behave(idp(&server.origin, move |_| Answer::json(set.clone())));
+    within(30, "its return", || slug(exchange(&live, &server.origin, &key)) == "granted");
+}
+
+#[test]
+fn a_reload_that_changes_what_may_be_used_of_a_set_fetches_it_anew() {
+    let key = key();
+    let server = idp_with(&[&key]);
+    let with = |algorithms: &str| {
+        config(
+            &discovered(&server.origin)
+                .replace("discover", &format!("algorithms = [{algorithms}]\ndiscover")),
+            "",
+            &server.authority,
+        )
+    };
+    let live = live(with("\"EdDSA\", \"ES256\""), CALM, Path::new(""));
+    assert_eq!(slug(exchange(&live, &server.origin, &key)), "granted");
+    live.reload(with("\"EdDSA\"")).unwrap();
+    assert_eq!(slug(exchange(&live, &server.origin, &key)), "granted", "the same key, of the same set");
+    assert_eq!(server.hits("/keys"), 2);
+    live.reload(with("\"RS256\"")).unwrap();
+    assert_ne!(slug(exchange(&live, &server.origin, &key)), "granted");
+    live.reload(with("\"RS256\", \"EdDSA\"")).unwrap();
+    assert_eq!(slug(exchange(&live, &server.origin, &key)), "granted");
+}
+
+#[test]
 fn a_restart_without_network_starts_with_the_last_good_keys() {
     let key = key();
     let folder = Folder::new("restart");
@@ -267,6 +308,38 @@ fn a_slow_idp_keeps_nobody_else_waiting() {
             thread::sleep(Duration::from_millis(5));
         }
     });
+}
+
+#[test]
+fn a_crowd_before_a_slow_idp_leaves_others_room_to_wait() {
+    const CROWD: usize = 300;
+    let (fast_key, slow_key) = (key(), key());
+    let slow = Server::start(|_| Answer::Silence);
+    let fast = idp_with(&[]);
+    let set = jwks([&fast_key]);
+    // Cold, and not the fastest: its first request has to wait.
+    fast.behave(idp(&fast.origin, move |_| {
+        Answer::Late(Duration::from_millis(700), Box::new(Answer::json(set.clone())))
+    }));
+    let idps = format!("{}{}", discovered(&slow.origin), discovered(&fast.origin));
+    let authorities = format!("{}{}", slow.authority, fast.authority);
+    let live = live(config(&idps, "", &authorities), CALM, Path::new(""));
+    let at_once = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..CROWD {
+            scope.spawn(|| {
+                let began = Instant::now();
+                assert_eq!(slug(exchange(&live, &slow.origin, &slow_key)), "keys_unavailable");
+                at_once.fetch_add(
+                    usize::from(began.elapsed() < Duration::from_millis(1_500)),
+                    Ordering::Relaxed,
+                );
+            });
+        }
+        thread::sleep(Duration::from_millis(300));
+        assert_eq!(slug(exchange(&live, &fast.origin, &fast_key)), "granted");
+    });
+    assert!((CROWD - 64..CROWD).contains(&at_once.into_inner()), "64 wait for one owner");
 }
 
 #[test]
