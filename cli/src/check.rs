@@ -207,15 +207,11 @@ fn fetched_keys(owner: &KeyOwner, place: &str, fetched: Option<&[SourceState]>) 
     };
     let place = state.uri.as_deref().unwrap_or(place);
     let error = state.last_error.as_ref().map_or_else(String::new, |error| format!("; {error}"));
-    let kept = if state.is_kept { ", from the cache" } else { "" };
     match state.age_s {
         None => format!("{place}, {YELLOW}not to be had{YELLOW:#}{error}"),
         Some(age) => {
             let (age, next) = (grouped(age.unsigned_abs()), grouped(state.next_s.max(0).unsigned_abs()));
-            format!(
-                "{place}, {}{kept}, {age} s old, fetched again in {next} s{error}",
-                state.freshness.as_str()
-            )
+            format!("{place}, {}, {age} s old, fetched again in {next} s{error}", state.freshness.as_str())
         }
     }
 }
