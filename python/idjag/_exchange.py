@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import contextvars
+import functools
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from idjag import _core
 from idjag._core import IssuedToken, TokenResponse, _PendingResponse, _PendingToken
 from idjag._waiting import Waiting
 
 __all__ = ["Exchange"]
+
+_T = TypeVar("_T")
+
+# More threads than requests wait for keys at once (`fetch/src/request.rs`), so that those who wait for an IdP that
+# hangs leave threads for the others. They are started when they are needed.
+_THREADS = 320
+_starting = threading.Lock()
 
 
 class Exchange(_core.Exchange):
@@ -46,8 +57,9 @@ class Exchange(_core.Exchange):
         ConfigError: The configuration has a fault, or another process runs over it; the text names file, line and key.
     """
 
-    __slots__ = ("__weakref__", "_waiting")
+    __slots__ = ("__weakref__", "_pool", "_waiting")
 
+    _pool: ThreadPoolExecutor
     _waiting: dict[asyncio.AbstractEventLoop, Waiting]
 
     def token_endpoint(
@@ -122,11 +134,11 @@ class Exchange(_core.Exchange):
         """`exchange`, complete when the record of it is durable: the loop does other things until then.
 
         Who stops awaiting it has spent the assertion; it is on record. Where keys are fetched, or the single-use store
-        is Redis, the exchange itself is on another thread.
+        is Redis, the exchange itself is on another thread, of this object's own.
         """
         arguments = (assertion, client_id, resource, scopes, authorization_details)
         begin = self._begin_exchange
-        answer = await asyncio.to_thread(begin, *arguments) if self._may_wait else begin(*arguments)
+        answer = await self._aside(begin, *arguments) if self._may_wait else begin(*arguments)
         if isinstance(answer, _PendingToken):
             await self._durable(answer.receipt)
             return answer.finish()
@@ -150,11 +162,23 @@ class Exchange(_core.Exchange):
         """
         arguments = (body, method, target, headers, authorization, dpop, client_certificate, peer)
         begin = self._begin_answer
-        answer = await asyncio.to_thread(begin, *arguments) if self._may_wait else begin(*arguments)
+        answer = await self._aside(begin, *arguments) if self._may_wait else begin(*arguments)
         if isinstance(answer, _PendingResponse):
             await self._durable(answer.receipt)
             return answer.finish()
         return answer
+
+    async def _aside(self, call: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
+        """`call` on a thread of this exchange's own: `asyncio.to_thread` has few, which everybody shares."""
+        try:
+            pool = self._pool
+        except AttributeError:
+            with _starting:
+                pool = getattr(self, "_pool", None) or ThreadPoolExecutor(_THREADS, "idjag-exchange")
+                self._pool = pool
+        context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(pool, functools.partial(context.run, call, *args, **kwargs))
 
     def _durable(self, receipt: int) -> asyncio.Future[None]:
         """Done when what `receipt` stands for can be finished without waiting."""

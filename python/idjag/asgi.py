@@ -10,7 +10,6 @@ does nothing that the engine does not: it reads bytes, hands them over, and send
 
 from __future__ import annotations
 
-import asyncio
 import json
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -141,7 +140,7 @@ class Application:
 
         async def answer(*args: Any, **kwargs: Any) -> TokenResponse:
             if self._exchange._may_wait or self._exchange._keeps_record:
-                return await asyncio.to_thread(endpoint, *args, **kwargs)
+                return await self._exchange._aside(endpoint, *args, **kwargs)
             return endpoint(*args, **kwargs)
 
         return answer

@@ -104,6 +104,43 @@ def certificate(path: Path, key_path: Path) -> Path:
     return path
 
 
+def test_who_waits_for_an_idp_that_hangs_leaves_threads_for_the_others(tmp_path: Path) -> None:
+    for name in ("slow", "fast"):
+        (tmp_path / name).mkdir()
+    slow, fast = Served(tmp_path / "slow"), Served(tmp_path / "fast")
+    slow.pause = 10
+    both = tmp_path / "both.pem"
+    both.write_text(slow.authority.read_text() + fast.authority.read_text())
+    config = fast.config(ca_file=str(both))
+    config["idps"] += slow.config()["idps"]
+    exchange = idjag.Exchange(config)
+
+    async def ask(of: Served) -> idjag.IssuedToken:
+        return await exchange.exchange_async(of.id_jag(), client_id=CLIENT)
+
+    async def morning() -> None:
+        assert (await ask(fast)).access_token
+        crowd = [asyncio.create_task(ask(slow)) for _ in range(50)]
+        await asyncio.sleep(0.2)
+        began = time.monotonic()
+        for _ in range(20):
+            assert (await ask(fast)).access_token
+        # Nor does anybody else who needs a thread wait for them.
+        await asyncio.to_thread(lambda: None)
+        assert time.monotonic() - began < 1
+        assert not any(task.done() for task in crowd), "the control: they wait"
+        for told in await asyncio.gather(*crowd, return_exceptions=True):
+            assert isinstance(told, idjag.Unavailable)
+
+    try:
+        asyncio.run(morning())
+    finally:
+        slow.server.shutdown()
+        slow.server.server_close()
+        fast.server.shutdown()
+        fast.server.server_close()
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     served = Served(tmp_path)
