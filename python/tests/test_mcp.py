@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import inspect
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
@@ -20,6 +23,7 @@ from company import (
     basic,
     configuration,
 )
+from fastmcp.server.auth.providers.in_memory import InMemoryOAuthProvider
 from mcp import ClientSession
 from mcp.client.auth import OAuthTokenError
 from mcp.client.auth.extensions.identity_assertion import IdentityAssertionOAuthProvider
@@ -400,3 +404,92 @@ async def test_the_finished_provider_behind_the_sdks_own_handlers() -> None:
             back = await http.post("/revoke", data=secret | {"token": storage.tokens.access_token})
             assert back.status_code == 200
         assert exchange.verify(storage.tokens.access_token, resource=resource) is None
+
+
+class Both(idjag.mcp.IdentityAssertionMixin, InMemoryOAuthProvider):
+    """Somebody else's provider, with a code flow of its own, that takes ID-JAGs as well."""
+
+    def __init__(self, exchange: idjag.Exchange, origin: str, resource: str) -> None:
+        super().__init__(base_url=origin)
+        self.idjag_exchange = exchange
+        self.ours = idjag.mcp.TokenVerifier(exchange, resource=resource)
+
+    async def load_access_token(self, token: str) -> AccessToken | None:  # type: ignore[override]
+        return await self.ours.verify_token(token) or await super().load_access_token(token)
+
+
+async def test_a_provider_that_one_has_takes_id_jags_as_well() -> None:
+    """The mixin over FastMCP's provider, behind the SDK's handlers: its code flow goes on as before."""
+    listener, origin = listening()
+    resource = f"{origin}/mcp"
+    exchange = idjag.Exchange(configuration(origin, resource))
+    provider = Both(exchange, origin, resource)
+    await provider.register_client(
+        OAuthClientInformationFull.model_validate(
+            {
+                "client_id": POSTING,
+                "client_secret": POSTING_SECRET,
+                "redirect_uris": [f"{origin}/back"],
+                "grant_types": ["authorization_code", "refresh_token", GRANT_TYPE],
+                "token_endpoint_auth_method": "client_secret_post",
+                "scope": "chat.read",
+            }
+        )
+    )
+    server = MCPServer(
+        "chat",
+        auth_server_provider=provider,
+        auth=AuthSettings.model_validate(
+            {
+                "issuer_url": origin,
+                "resource_server_url": resource,
+                "validate_token_resource": False,
+                "identity_assertion_enabled": True,
+                "revocation_options": {"enabled": True},
+            }
+        ),
+    )
+    server.tool()(whoami)
+    secret = {"client_id": POSTING, "client_secret": POSTING_SECRET}
+    verifier = "a-verifier-that-is-long-enough-for-rfc-7636-section-4"
+    digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
+    async with served(server.streamable_http_app(), listener), httpx2.AsyncClient(base_url=origin) as http:
+        metadata = (await http.get("/.well-known/oauth-authorization-server")).json()
+        assert {"authorization_code", GRANT_TYPE} <= set(metadata["grant_types_supported"])
+        asked = {
+            "response_type": "code",
+            "client_id": POSTING,
+            "redirect_uri": f"{origin}/back",
+            "code_challenge": digest.decode().rstrip("="),
+            "code_challenge_method": "S256",
+            "scope": "chat.read",
+        }
+        sent_back = await http.get("/authorize", params=asked)
+        code = parse_qs(urlsplit(sent_back.headers["location"]).query)["code"][0]
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": f"{origin}/back"}
+        theirs = (await http.post("/token", data=form | secret | {"code_verifier": verifier})).json()
+        again = {"grant_type": "refresh_token", "refresh_token": theirs["refresh_token"]}
+        theirs = (await http.post("/token", data=again | secret)).json()
+
+        id_jag = ACME.id_jag(origin, resource, client_id=POSTING)
+        form = {"grant_type": GRANT_TYPE, "assertion": id_jag}
+        ours = (await http.post("/token", data=form | secret)).json()
+        assert exchange.verify(ours["access_token"], resource=resource) is not None
+        assert "refresh_token" not in ours
+        replayed = await http.post("/token", data=form | secret)
+        assert (replayed.status_code, replayed.json()["error"]) == (400, "invalid_grant")
+
+        async def status(token: str) -> int:
+            ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+            accept = {"Accept": "application/json, text/event-stream"}
+            response = await http.post(
+                resource, json=ping, headers=accept | {"Authorization": f"Bearer {token}"}
+            )
+            return response.status_code
+
+        assert 401 not in (await status(theirs["access_token"]), await status(ours["access_token"]))
+        assert await status("neither") == 401
+        # What an administrator takes away is ours alone.
+        exchange.revoke(idjag.Revocation.connector("chat"))
+        assert await status(ours["access_token"]) == 401
+        assert await status(theirs["access_token"]) != 401

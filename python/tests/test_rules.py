@@ -12,7 +12,7 @@ from typing import Any
 
 import jwt
 import pytest
-from company import ACME, CLIENT, Idp, configuration
+from company import ACME, CLIENT, SECRET, Idp, configuration
 from cryptography.hazmat.primitives import serialization
 from fastmcp.server.auth.identity_assertion import (
     IdentityAssertion,
@@ -20,8 +20,10 @@ from fastmcp.server.auth.identity_assertion import (
     IdentityAssertionValidator,
 )
 from fastmcp.server.auth.providers.jwt import JWTVerifier
+from mcp.server.auth.provider import IdentityAssertionParams, TokenError
 
 import idjag
+from idjag.mcp import AuthorizationServer
 
 ISSUER, RESOURCE = "https://auth.chat.example/", "https://mcp.chat.example/mcp"
 
@@ -107,6 +109,28 @@ async def test_a_rule(rule: str) -> None:
     assert slug(exchange, id_jag) == expected
     # A refusal spends nothing: what is right about it still works.
     assert slug(exchange, signed()) is None
+
+
+@pytest.mark.parametrize("rule", RULES)
+async def test_a_rule_through_the_hook_of_the_sdk(rule: str) -> None:
+    """What the SDK leaves to whoever implements `exchange_identity_assertion`."""
+    changes, _ = RULES[rule]
+    exchange = ours()
+    provider = AuthorizationServer(exchange, resource=RESOURCE, secrets={CLIENT: SECRET})
+    client = await provider.get_client(CLIENT)
+    assert client is not None
+    with pytest.raises(TokenError) as refused:
+        await provider.exchange_identity_assertion(
+            client, IdentityAssertionParams(assertion=signed(**changes))
+        )
+    assert refused.value.error == "invalid_grant"
+    # The control; its token is for this resource, once, and for what was asked of what is granted.
+    good = IdentityAssertionParams(assertion=signed(), scopes=["chat.read"], resource=RESOURCE)
+    tokens = await provider.exchange_identity_assertion(client, good)
+    assert tokens.scope == "chat.read"
+    assert jwt.decode(tokens.access_token, options={"verify_signature": False})["aud"] == RESOURCE
+    with pytest.raises(TokenError):
+        await provider.exchange_identity_assertion(client, good)
 
 
 async def test_what_only_we_refuse() -> None:
