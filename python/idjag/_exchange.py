@@ -163,10 +163,12 @@ class Exchange(_core.Exchange):
         arguments = (body, method, target, headers, authorization, dpop, client_certificate, peer)
         begin = self._begin_answer
         answer = await self._aside(begin, *arguments) if self._may_wait else begin(*arguments)
-        if isinstance(answer, _PendingResponse):
-            await self._durable(answer.receipt)
-            return answer.finish()
-        return answer
+        return await self._finished(answer) if isinstance(answer, _PendingResponse) else answer
+
+    async def _finished(self, answer: _PendingResponse) -> TokenResponse:
+        """What was begun, once the record of it is durable."""
+        await self._durable(answer.receipt)
+        return answer.finish()
 
     async def _aside(self, call: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
         """`call` on a thread of this exchange's own: `asyncio.to_thread` has few, which everybody shares."""

@@ -10,6 +10,7 @@ does nothing that the engine does not: it reads bytes, hands them over, and send
 
 from __future__ import annotations
 
+import functools
 import json
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -26,6 +27,11 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = Iterable[tuple[bytes, bytes]]
+# Body, method, target, headers, certificate and peer of a request.
+Endpoint = Callable[
+    [bytes, str, str, Headers, "bytes | None", "str | None"], "TokenResponse | Awaitable[TokenResponse]"
+]
 
 METADATA = "/.well-known/oauth-authorization-server"
 RESOURCE = "/.well-known/oauth-protected-resource"
@@ -62,8 +68,8 @@ class Application:
         self._exchange = exchange
         self._otherwise = otherwise
         metadata: dict[str, Any] = json.loads(exchange.metadata())
-        self._endpoints: dict[str, Callable[..., Awaitable[TokenResponse]]] = {
-            _path(metadata["token_endpoint"]): exchange.token_endpoint_async,
+        self._endpoints: dict[str, Endpoint] = {
+            _path(metadata["token_endpoint"]): self._token,
             _path(metadata["revocation_endpoint"]): self._aside(exchange.revocation_endpoint),
             _path(metadata["introspection_endpoint"]): self._aside(exchange.introspection_endpoint),
         }
@@ -109,39 +115,67 @@ class Application:
         else:
             raise RuntimeError(f"`{scope['type']}` is not served here")
 
-    async def _answer(
-        self, endpoint: Callable[..., Awaitable[TokenResponse]], scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         message = await receive()
         if message["type"] == "http.disconnect":
             return
-        body: bytes | None = message.get("body", b"")
+        body: bytes = message.get("body", b"")
         if message.get("more_body", False):
-            body = await self._rest(body or b"", receive)
-            if body is None:
+            whole = await self._rest(body, receive)
+            if whole is None:
                 return
+            body = whole
         query = scope.get("query_string", b"")
         client = scope.get("client")
-        response = await endpoint(
+        response = endpoint(
             body,
-            method=scope["method"],
-            target=f"{scope['path']}?{query.decode('latin-1')}" if query else scope["path"],
+            scope["method"],
+            f"{scope['path']}?{query.decode('latin-1')}" if query else scope["path"],
             # A request without headers at all is not one without a request.
-            headers=scope["headers"] or [(b"host", b"")],
-            client_certificate=certificate(scope),
-            peer=client[0] if client else None,
+            scope["headers"] or [(b"host", b"")],
+            certificate(scope),
+            client[0] if client else None,
         )
+        if not isinstance(response, TokenResponse):
+            response = await response
         headers = response.raw_headers
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": response.body})
 
-    def _aside(self, endpoint: Callable[..., TokenResponse]) -> Callable[..., Awaitable[TokenResponse]]:
+    def _token(
+        self,
+        body: bytes,
+        method: str,
+        target: str,
+        headers: Headers,
+        certificate: bytes | None,
+        peer: str | None,
+    ) -> TokenResponse | Awaitable[TokenResponse]:
+        """The token endpoint: at once where there is nothing to wait for, without a coroutine of its own."""
+        exchange = self._exchange
+        arguments = (body, method, target, headers, None, None, certificate, peer)
+        if exchange._may_wait:
+            return exchange.token_endpoint_async(*arguments)
+        answer = exchange._begin_answer(*arguments)
+        return answer if isinstance(answer, TokenResponse) else exchange._finished(answer)
+
+    def _aside(self, endpoint: Callable[..., TokenResponse]) -> Endpoint:
         """An endpoint that is seldom asked: on another thread where it may wait for another host, or for a disk."""
 
-        async def answer(*args: Any, **kwargs: Any) -> TokenResponse:
+        def answer(
+            body: bytes,
+            method: str,
+            target: str,
+            headers: Headers,
+            certificate: bytes | None,
+            peer: str | None,
+        ) -> TokenResponse | Awaitable[TokenResponse]:
+            whole = functools.partial(
+                endpoint, body, method, target, headers, client_certificate=certificate, peer=peer
+            )
             if self._exchange._may_wait or self._exchange._keeps_record:
-                return await self._exchange._aside(endpoint, *args, **kwargs)
-            return endpoint(*args, **kwargs)
+                return self._exchange._aside(whole)
+            return whole()
 
         return answer
 
