@@ -16,8 +16,8 @@ use crate::plain_json::{self, Plain};
 pub(crate) const MAX_DEPTH: u8 = 16;
 /// Members of one object, at most.
 const MAX_MEMBERS: usize = 256;
-/// The longest text whose reading leaves its memory to the next. One with more would hold 30 times its length, in every
-/// thread and for every request of a chunk, until the process ends.
+/// The longest text whose reading leaves its memory to the next, and the most nodes. More would be held at 24 bytes a node,
+/// in every thread and for every request of a chunk, until the process ends.
 const KEPT: usize = 16 * 1024;
 /// Objects up to this size are checked for duplicates name by name, larger ones by sorting.
 const PAIRWISE: usize = 32;
@@ -58,8 +58,7 @@ pub(crate) struct Document<'i, 'm> {
 impl Drop for Document<'_, '_> {
     fn drop(&mut self) {
         let tape = std::mem::replace(&mut self.tape, Tape(Vec::new()));
-        // A text has at most as many nodes as bytes; nearly all have far fewer.
-        if tape.0.capacity() <= KEPT / 4 {
+        if tape.0.capacity() <= KEPT {
             *self.home = tape.reset().0;
         }
     }
