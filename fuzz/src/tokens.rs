@@ -77,13 +77,13 @@ pub fn claims(data: &[u8]) {
         return;
     };
     let (text, readings) = read.expect("serde_json takes it");
-    assert_eq!(parse(&text), document, "what was read is written back");
+    assert_eq!(unsigned(parse(&text)), unsigned(document.clone()), "what was read is written back");
     for (name, reading) in readings {
         let expected = claim(&document, name);
         match (name, &reading, &expected) {
             // These are written back, where spaces and spellings may differ.
             ("act" | "authorization_details", Ok(Some(found)), Ok(Some(expected))) => {
-                assert_eq!(parse(found), parse(expected), "{name}");
+                assert_eq!(unsigned(parse(found)), unsigned(parse(expected)), "{name}");
             }
             ("cnf", Err(Reason::CnfMalformed), Err(Reason::CnfMethodUnknown)) => {}
             _ => assert_eq!(reading, expected, "{name}"),
@@ -226,6 +226,16 @@ fn date(value: Option<&Value>) -> Option<String> {
 
 fn is_json_fault(reason: Reason) -> bool {
     matches!(reason, Reason::JsonInvalid | Reason::JsonDuplicateMember | Reason::JsonTooComplex)
+}
+
+/// With zeros of one kind: of `-0` serde_json makes a fraction, to keep its sign, and a whole number is read here.
+fn unsigned(value: Value) -> Value {
+    match value {
+        Value::Number(number) if number.as_f64() == Some(0.0) => 0.into(),
+        Value::Array(values) => values.into_iter().map(unsigned).collect(),
+        Value::Object(members) => members.into_iter().map(|(name, value)| (name, unsigned(value))).collect(),
+        other => other,
+    }
 }
 
 fn parse(text: &str) -> Value {
