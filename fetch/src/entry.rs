@@ -12,6 +12,9 @@ use crate::source::{Freshness, SourceState};
 /// How long metadata counts, in milliseconds: then the next fetch asks it again.
 const METADATA_MS: i64 = 86_400_000;
 
+/// Longer than any fetch takes, in milliseconds.
+const LONGEST_MS: i64 = 30_000;
+
 /// What is fetched.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
@@ -126,8 +129,10 @@ impl Entry {
         (self.digest, self.schedule, self.is_kept) = (Some(digest), schedule, true);
     }
 
-    /// Sends for it.
-    pub(crate) fn begin(&mut self, id: u64, now: i64) -> Job {
+    /// Sends for it. Keys that may be taken away before an answer comes are asked for whole: nothing would be left to confirm.
+    pub(crate) fn begin(&mut self, id: u64, now: i64, pace: &Pace) -> Job {
+        let are_keys = matches!(*self.subject, Subject::Keys(_));
+        let ends_soon = are_keys && self.schedule.has_ended(now.saturating_add(LONGEST_MS), pace);
         self.is_in_flight = true;
         let is_scheduled = !std::mem::take(&mut self.is_asked);
         let discovered =
@@ -136,7 +141,7 @@ impl Entry {
             id,
             uri: self.subject.uri().map(Arc::from).or(discovered),
             subject: Arc::clone(&self.subject),
-            etag: self.etag.clone(),
+            etag: self.etag.clone().filter(|_| !ends_soon),
             is_scheduled,
             is_failing: self.schedule.failures > 0,
         }

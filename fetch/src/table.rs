@@ -158,14 +158,14 @@ impl Table {
     }
 
     /// What a thread is to do now: first what requests wait for, then what is due.
-    pub(crate) fn take(&mut self, now: i64) -> Option<Job> {
+    pub(crate) fn take(&mut self, now: i64, pace: &Pace) -> Option<Job> {
         let (id, _) = self.next(now)?;
         if let Some(at) = self.asked.iter().position(|asked| *asked == id) {
             self.asked.remove(at);
         }
         self.leave_the_line(id);
         let entry = self.entries.get_mut(&id)?;
-        let job = entry.begin(id, now);
+        let job = entry.begin(id, now, pace);
         self.in_flight.push(id);
         self.scheduled += usize::from(job.is_scheduled);
         self.failing += usize::from(job.is_failing);
@@ -218,13 +218,13 @@ impl Table {
         let ids: Vec<u64> = self.in_flight.iter().copied().chain(overdue.map(|(_, id)| *id)).collect();
         let mut ended = Vec::new();
         for id in ids {
-            let entry = self.entries.get_mut(&id);
-            let Some(entry) = entry.filter(|entry| entry.schedule.has_ended(now, pace)) else {
-                continue;
-            };
-            entry.withdraw();
-            if let Subject::Keys(keys) = &*entry.subject {
+            // Documents are judged when they are asked for, and may be confirmed until then.
+            if let Some(entry) = self.entries.get_mut(&id)
+                && let Subject::Keys(keys) = &*entry.subject
+                && entry.schedule.has_ended(now, pace)
+            {
                 ended.push(keys.owner.clone());
+                entry.withdraw();
             }
         }
         ended

@@ -53,7 +53,7 @@ impl Shared {
                 self.sweep();
                 table = self.table.lock();
             }
-            if let Some(job) = table.take(self.now()) {
+            if let Some(job) = table.take(self.now(), &self.pace()) {
                 // One more, for what is to be done; and to look whether all of it takes too long.
                 if table.has_work(self.now()) || table.idle == 0 {
                     self.hire(&mut table);
