@@ -226,6 +226,30 @@ fn an_idp_that_answers_too_late_is_waited_for_no_longer_than_its_keys_count() {
 }
 
 #[test]
+fn keys_that_end_while_they_are_fetched_come_back_with_the_answer() {
+    let key = key();
+    let server = Server::start(|_| Answer::Gone);
+    let set = jwks([&key]);
+    let pause = Arc::new(Mutex::new(Duration::ZERO));
+    let shown = Arc::clone(&pause);
+    server.behave(idp(&server.origin, move |asked| {
+        let etag = vec![("etag", "\"v1\"".to_owned())];
+        let answer = match asked.headers.get("if-none-match").map(String::as_str) {
+            Some("\"v1\"") => Answer::Whole(304, etag, Vec::new()),
+            _ => Answer::Whole(200, etag, set.clone().into_bytes()),
+        };
+        Answer::Late(*shown.lock().unwrap(), Box::new(answer))
+    }));
+    let text = config(&discovered(&server.origin), "max_stale_s = 1", &server.authority);
+    let live = live(text, QUICK, Path::new(""));
+    assert_eq!(slug(exchange(&live, &server.origin, &key)), "granted");
+    *pause.lock().unwrap() = Duration::from_secs(4);
+    within(6, "an end", || slug(exchange(&live, &server.origin, &key)) != "granted");
+    within(6, "its return", || slug(exchange(&live, &server.origin, &key)) == "granted");
+    assert_eq!(live.sources()[0].last_error, None, "a 304 would have confirmed what is no longer there");
+}
+
+#[test]
 fn a_reload_that_changes_what_may_be_used_of_a_set_fetches_it_anew() {
     let key = key();
     let server = idp_with(&[&key]);
