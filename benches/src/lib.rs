@@ -9,6 +9,9 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
+use aws_lc_rs::signature::Ed25519KeyPair;
+use base64_simd::URL_SAFE_NO_PAD;
 use idjag::{
     Algorithm, Builder, Clock as _, Config, Exchange, IdJag, IdJagMinter, Request, SigningKey, SystemClock,
 };
@@ -26,6 +29,10 @@ pub const RESOURCE: &str = "https://mcp.chat.example/";
 pub const CLIENT: &str = "f53f191f9311af35";
 /// The time at which everything happens, in seconds since 1970, unless a world goes by the system's clock.
 pub const NOW: i64 = 1_784_527_300;
+/// The client's secret, where it has one.
+pub const SECRET: &str = "a-secret-of-the-benchmark";
+/// The header of a form.
+pub const FORM: (&str, &[u8]) = ("content-type", b"application/x-www-form-urlencoded");
 /// People in the directory.
 pub const PEOPLE: usize = 2_000;
 
@@ -176,6 +183,28 @@ impl World {
         Ok(self.builder_of(&self.config.replacen(r#""auth": "none""#, auth, 1))?.build()?)
     }
 
+    /// The same, where the client has [`SECRET`].
+    ///
+    /// # Errors
+    ///
+    /// A configuration that does not parse.
+    pub fn engine_for_basic(&self) -> Result<Exchange, Failure> {
+        let digest = digest::digest(&digest::SHA256, SECRET.as_bytes());
+        let hex = digest.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        self.engine_for(&format!(r#""auth": "client_secret_basic", "secret_sha256": "{hex}""#))
+    }
+
+    /// The same, where the client has an Ed25519 key, whose public half is `x`.
+    ///
+    /// # Errors
+    ///
+    /// A configuration that does not parse.
+    pub fn engine_for_jwt(&self, x: &str) -> Result<Exchange, Failure> {
+        self.engine_for(&format!(
+            r#""auth": "private_key_jwt", "jwks": {{"keys": [{{"kty": "OKP", "crv": "Ed25519", "x": "{x}"}}]}}"#
+        ))
+    }
+
     /// `count` assertions, each for another `jti`, in Okta's shape: a nested `act`, an email address, two scopes. In a
     /// small world, people come in turn; in a larger one, people and connectors are drawn.
     ///
@@ -288,6 +317,40 @@ pub fn mix(number: u64) -> u64 {
 /// The request for one assertion.
 pub fn request(assertion: &str) -> Request<'_> {
     Request { assertion: assertion.as_bytes(), client_id: CLIENT, ..Request::default() }
+}
+
+/// A request for one assertion, as a client posts it.
+pub fn form(assertion: &str) -> String {
+    format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={assertion}")
+}
+
+/// The same by a client that proves itself with `jwt`.
+pub fn form_with_jwt(assertion: &str, jwt: &str) -> String {
+    let kind = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+    format!("{}&client_assertion_type={kind}&client_assertion={jwt}", form(assertion))
+}
+
+/// What the client signs to say who it is, each with another `jti`.
+pub fn client_assertion(key: &Ed25519KeyPair, number: usize) -> String {
+    let encode = |text: &str| URL_SAFE_NO_PAD.encode_to_string(text);
+    let claims = format!(
+        r#"{{"iss":"{CLIENT}","sub":"{CLIENT}","aud":"{ISSUER}","jti":"client-{number}","iat":{NOW},"exp":{}}}"#,
+        NOW + 60
+    );
+    let message = format!("{}.{}", encode(r#"{"alg":"EdDSA","typ":"JWT"}"#), encode(&claims));
+    let signature = URL_SAFE_NO_PAD.encode_to_string(key.sign(message.as_bytes()));
+    format!("{message}.{signature}")
+}
+
+/// The octets of a member of a JWK, which may stand in a set.
+///
+/// # Errors
+///
+/// No such member, or not base64url.
+pub fn jwk_member(jwk: &str, member: &str) -> Result<Vec<u8>, Failure> {
+    let (_, rest) = jwk.split_once(&format!("\"{member}\":\"")).ok_or("no such member")?;
+    let (value, _) = rest.split_once('"').ok_or("no such member")?;
+    Ok(URL_SAFE_NO_PAD.decode_to_vec(value)?)
 }
 
 /// `sub` of a person.

@@ -88,6 +88,14 @@ impl JsonWriter {
         self.text(b",");
     }
 
+    /// Writes a member that is a token: base64url and dots, in which nothing needs an escape.
+    pub(crate) fn token(&mut self, name: &'static str, token: &str) {
+        self.name(name);
+        self.text(b"\"");
+        self.text(token.as_bytes());
+        self.text(b"\",");
+    }
+
     /// Writes an integer.
     pub(crate) fn integer(&mut self, number: i64) {
         self.literal(itoa::Buffer::new().format(number));

@@ -8,40 +8,33 @@ use std::time::Instant;
 
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey};
-use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
-use idjag::{Algorithm, Exchange, TokenRequest};
-use idjag_benches::{CLIENT, Failure, ISSUER, NOW, World, median, request};
+use base64_simd::{Out, STANDARD, URL_SAFE_NO_PAD};
+use idjag::{Algorithm, Claim, Claimed, Exchange, MemoryReplay, ReplayKey, ReplayStore, TokenRequest};
+use idjag_benches::{
+    CLIENT, FORM, Failure, NOW, SECRET, World, client_assertion, form, form_with_jwt, median, request,
+};
 
 const BLOCK: usize = 50;
 const BLOCKS: usize = 100;
-const GRANT: &str = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer";
-const CLIENT_ASSERTION: &str = "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=";
-const FORM: (&str, &[u8]) = ("content-type", b"application/x-www-form-urlencoded");
-
 fn main() -> Result<(), Failure> {
     let world = World::new(Algorithm::RS256, Algorithm::EdDSA)?;
     let key = Ed25519KeyPair::generate()?;
     let public = URL_SAFE_NO_PAD.encode_to_string(key.public_key());
-    let secret = "a secret of the benchmark";
-    let digest = digest::digest(&digest::SHA256, secret.as_bytes());
-    let hex = digest.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     let plain = world.engine()?;
-    let basic = world.engine_for(&format!(r#""auth": "client_secret_basic", "secret_sha256": "{hex}""#))?;
-    let jwt = world.engine_for(&format!(
-        r#""auth": "private_key_jwt", "jwks": {{"keys": [{{"kty": "OKP", "crv": "Ed25519", "x": "{public}"}}]}}"#
-    ))?;
+    let again = world.engine()?;
+    let basic = world.engine_for_basic()?;
+    let jwt = world.engine_for_jwt(&public)?;
     let assertions = world.assertions(BLOCK * BLOCKS)?;
-    let credentials =
-        format!("Basic {}", STANDARD.encode_to_string(format!("{CLIENT}:a+secret+of+the+benchmark")));
+    let credentials = format!("Basic {}", STANDARD.encode_to_string(format!("{CLIENT}:{SECRET}")));
     let parsed = ParsedPublicKey::new(&ED25519, key.public_key())?;
 
-    let mut times: [Vec<f64>; 5] = Default::default();
+    let mut least = Least::new(world.engine()?);
+    let mut times: [Vec<f64>; 7] = Default::default();
     for (turn, block) in assertions.chunks(BLOCK).enumerate() {
         let own: Vec<String> = (0..block.len()).map(|at| client_assertion(&key, turn * BLOCK + at)).collect();
-        let bodies: Vec<String> =
-            block.iter().map(|assertion| format!("{GRANT}&assertion={assertion}")).collect();
+        let bodies: Vec<String> = block.iter().map(|assertion| form(assertion)).collect();
         let signed: Vec<String> =
-            bodies.iter().zip(&own).map(|(body, own)| format!("{body}&{CLIENT_ASSERTION}{own}")).collect();
+            block.iter().zip(&own).map(|(assertion, own)| form_with_jwt(assertion, own)).collect();
         let signatures: Vec<(&str, Vec<u8>)> = own
             .iter()
             .map(|own| {
@@ -50,7 +43,7 @@ fn main() -> Result<(), Failure> {
             })
             .collect::<Result<_, Failure>>()?;
         let noise: Vec<Vec<u8>> = (0..block.len()).map(|at| noise(turn * BLOCK + at)).collect();
-        let [exchanged, with_basic, with_jwt, verified, refused] = &mut times;
+        let [exchanged, with_basic, with_jwt, verified, refused, unavoidable, in_turn] = &mut times;
         exchanged.push(time(block, |assertion| plain.exchange(&request(assertion)).is_ok())?);
         let headers = [FORM, ("authorization", credentials.as_bytes())];
         with_basic.push(time(&bodies, |body| handle(&basic, &headers, body.as_bytes()) == 200)?);
@@ -58,11 +51,18 @@ fn main() -> Result<(), Failure> {
         verified.push(time(&signatures, |(message, signature)| {
             parsed.verify_sig(message.as_bytes(), signature).is_ok()
         })?);
+        let pairs: Vec<_> = block.iter().zip(&signatures).collect();
+        in_turn.push(time(&pairs, |(assertion, (message, signature))| {
+            parsed.verify_sig(message.as_bytes(), signature).is_ok()
+                && again.exchange(&request(assertion)).is_ok()
+        })?);
+        unavoidable
+            .push(time(&signed, |body| least.handle(body.as_bytes(), &parsed).is_some_and(|body| body > 0))?);
         refused.push(time(&noise, |noise| handle(&basic, &headers, noise) == 400)?);
     }
     println!("medians of {BLOCKS} blocks of {BLOCK} operations that take turns, RS256 -> EdDSA\n");
     println!("{:<58} {:>12} {:>14}", "figure", "measured", "target");
-    let [exchanged, with_basic, with_jwt, verified, refused] = &times;
+    let [exchanged, with_basic, with_jwt, verified, refused, unavoidable, in_turn] = &times;
     let beside = |more: &[f64], less: &[&[f64]]| {
         median(
             (0..more.len())
@@ -85,8 +85,75 @@ fn main() -> Result<(), Failure> {
         true,
         "<= +2.0 us",
     );
+    line("  one after the other, beside each for itself", beside(in_turn, &[exchanged, verified]), true, "");
+    line("  the same with nothing checked", beside(unavoidable, &[exchanged, verified]), true, "");
     line("1 KiB of noise, refused", median(refused.clone()), false, "< 2.00 us");
     Ok(())
+}
+
+/// What a request with `private_key_jwt` cannot do without beside the exchange, in its order and its place, by libraries
+/// alone: no claim is checked, no client looked up, nothing counted.
+struct Least {
+    engine: Exchange,
+    replay: MemoryReplay,
+    form: Vec<(String, String)>,
+    payload: Vec<u8>,
+    parser: simd_json::Buffers,
+    nodes: Vec<simd_json::Node<'static>>,
+}
+
+impl Least {
+    fn new(engine: Exchange) -> Self {
+        Self {
+            engine,
+            replay: MemoryReplay::new(1 << 28),
+            form: Vec::new(),
+            payload: Vec::new(),
+            parser: simd_json::Buffers::default(),
+            nodes: Vec::new(),
+        }
+    }
+
+    /// The form read, base64 and JSON of the client's assertion, its verification, the SHA-256 and the claim of its
+    /// single-use key, the exchange, and the answer written as JSON. Its length.
+    fn handle(&mut self, body: &[u8], key: &ParsedPublicKey) -> Option<usize> {
+        self.form.clear();
+        self.form.extend(form_urlencoded::parse(body).into_owned());
+        let value = |name: &str| self.form.iter().find(|(known, _)| known == name).map(|(_, value)| &**value);
+        let (assertion, jwt) = (value("assertion")?, value("client_assertion")?);
+        let (message, signature) = jwt.rsplit_once('.')?;
+        let (_, payload) = message.rsplit_once('.')?;
+        self.payload.resize(payload.len() + simd_json::INPUT_PADDING, 0);
+        let length =
+            URL_SAFE_NO_PAD.decode(payload.as_bytes(), Out::from_slice(&mut self.payload)).ok()?.len();
+        let mut room = [0; 64];
+        let signature = URL_SAFE_NO_PAD.decode(signature.as_bytes(), Out::from_slice(&mut room)).ok()?;
+        let mut tape = simd_json::Tape(std::mem::take(&mut self.nodes)).reset();
+        simd_json::fill_tape_padded(&mut self.payload, length, &mut self.parser, &mut tape).ok()?;
+        key.verify_sig(message.as_bytes(), signature).ok()?;
+        let mut strings = tape.0.iter().filter_map(|node| match node {
+            simd_json::Node::String(text) => Some(*text),
+            _ => None,
+        });
+        let jti = strings.find(|name| *name == "jti").and_then(|_| strings.next())?;
+        let hash = digest::digest(&digest::SHA256, jti.as_bytes());
+        self.nodes = tape.reset().0;
+        let key = ReplayKey::from_bytes(hash.as_ref().first_chunk().copied()?);
+        let mut claimed = [Claimed::Unavailable];
+        self.replay.claim(&[Claim { key, expires_at: NOW + 400 }], NOW, &mut claimed);
+        let issued = self.engine.exchange(&request(assertion)).ok()?;
+        let answer = [
+            r#"{"access_token":""#,
+            issued.access_token(),
+            r#"","token_type":"Bearer","expires_in":300,"scope":""#,
+            issued.scope(),
+            r#"","resource":""#,
+            issued.resource(),
+            r#""}"#,
+        ]
+        .concat();
+        (claimed == [Claimed::First]).then(|| black_box(answer).len())
+    }
 }
 
 fn at_or_nan(times: &[f64], at: usize) -> f64 {
@@ -107,17 +174,6 @@ fn time<T>(items: &[T], mut work: impl FnMut(&T) -> bool) -> Result<f64, Failure
         return Err(format!("{well} of {} came out as they should", items.len()).into());
     }
     Ok(took.as_secs_f64() * 1e6 / f64::from(u32::try_from(items.len())?))
-}
-
-fn client_assertion(key: &Ed25519KeyPair, number: usize) -> String {
-    let encode = |text: &str| URL_SAFE_NO_PAD.encode_to_string(text);
-    let claims = format!(
-        r#"{{"iss":"{CLIENT}","sub":"{CLIENT}","aud":"{ISSUER}","jti":"client-{number}","iat":{NOW},"exp":{}}}"#,
-        NOW + 60
-    );
-    let message = format!("{}.{}", encode(r#"{"alg":"EdDSA","typ":"JWT"}"#), encode(&claims));
-    let signature = URL_SAFE_NO_PAD.encode_to_string(key.sign(message.as_bytes()));
-    format!("{message}.{signature}")
 }
 
 /// Bytes that look drawn, of the alphabet that a form is made of: every one of them has to be looked at.

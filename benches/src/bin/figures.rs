@@ -16,7 +16,7 @@ use aws_lc_rs::signature::{
 };
 use base64_simd::{Out, URL_SAFE_NO_PAD};
 use idjag::{Algorithm, Claim, Claimed, Directory, Exchange, MemoryReplay, ReplayKey, ReplayStore, Request};
-use idjag_benches::{Failure, NOW, RESOURCE, World, issuer, median, request};
+use idjag_benches::{Failure, NOW, RESOURCE, World, issuer, jwk_member, median, request};
 
 /// Operations in a block: enough to be timed, few enough that no block meets another machine than the next.
 const BLOCK: usize = 50;
@@ -150,7 +150,7 @@ fn single(world: &World) -> Result<(), Failure> {
 fn verify(world: &World) -> Result<(), Failure> {
     let assertions = progress("minting assertions", || world.assertions(BLOCK * BLOCKS))?;
     let engine = world.engine()?;
-    let key = ParsedPublicKey::new(&ED25519, world_key(&engine.jwks(), "x")?)?;
+    let key = ParsedPublicKey::new(&ED25519, jwk_member(&engine.jwks(), "x")?)?;
     let tokens: Vec<String> = assertions
         .iter()
         .map(|assertion| Ok(engine.exchange(&request(assertion))?.access_token().to_owned()))
@@ -284,7 +284,7 @@ struct Bare {
 
 impl Bare {
     fn new(world: &World) -> Result<Self, Failure> {
-        let (n, e) = (world_key(world.idp_jwk(), "n")?, world_key(world.idp_jwk(), "e")?);
+        let (n, e) = (jwk_member(world.idp_jwk(), "n")?, jwk_member(world.idp_jwk(), "e")?);
         let public = RsaPublicKeyComponents { n, e };
         let assertions = world.assertions(1)?;
         let issued = world.engine()?.exchange(&request(assertions.first().ok_or("no assertion")?))?;
@@ -397,13 +397,6 @@ impl<'t> Signed<'t> {
     fn verify(&self, key: &ParsedPublicKey) {
         _ = black_box(key.verify_sig(black_box(self.message), black_box(&self.signature)));
     }
-}
-
-/// The octets of one member of a JWK, or of the only key of a set.
-fn world_key(jwk: &str, member: &str) -> Result<Vec<u8>, Failure> {
-    let (_, rest) = jwk.split_once(&format!("\"{member}\":\"")).ok_or("no such member")?;
-    let (value, _) = rest.split_once('"').ok_or("no such member")?;
-    Ok(URL_SAFE_NO_PAD.decode_to_vec(value)?)
 }
 
 /// Microseconds for one of `items`.

@@ -47,7 +47,7 @@ impl Response {
     pub(super) fn token(issued: &Issued) -> Self {
         let mut json = JsonWriter::with_room(issued.text_len() + 128);
         json.object(|json| {
-            json.member("access_token", issued.access_token());
+            json.token("access_token", issued.access_token());
             json.member("token_type", issued.token_type());
             json.number("expires_in", issued.expires_in_s());
             json.member("scope", issued.scope());
