@@ -2,6 +2,7 @@
 //! they leave out takes no memory of its own.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use super::Inputs;
@@ -23,12 +24,12 @@ pub(crate) struct Idp {
     pub(crate) algorithms: Cow<'static, [Algorithm]>,
     pub(crate) groups: Groups,
     /// Empty: the IdP is single-tenant, and a `tenant` claim is refused.
-    pub(crate) tenants: Vec<String>,
+    pub(crate) tenants: Box<[String]>,
     pub(crate) subject: SubjectKind,
     /// With [`SubjectKind::SubId`]: the issuers that its `sub_id` may name. Not empty then.
-    pub(crate) saml_issuers: Vec<String>,
+    pub(crate) saml_issuers: Box<[String]>,
     /// For assertions without `resource`.
-    pub(crate) default_resource: Option<String>,
+    pub(crate) default_resource: Option<Box<str>>,
     /// Whether an assertion may be presented only once.
     pub(crate) single_use: bool,
     /// How long an assertion may live, and how old it may be, in seconds.
@@ -113,14 +114,15 @@ impl Idp {
             ],
         )?;
         let mut idps: Vec<Self> = Vec::with_capacity(sections.len());
+        let mut lines = HashMap::with_capacity(sections.len());
         for section in &sections {
             let field = section.required("issuer", "the IdP's issuer identifier")?;
             let issuer = uri::issuer(&field)?;
             if issuer == own_issuer {
                 return Err(field.error(format!("`{issuer}` is this server itself")));
             }
-            if let Some(other) = idps.iter().find(|idp| idp.issuer == issuer) {
-                return Err(field.error(format!("`{issuer}` stands already in line {}", other.line)));
+            if let Some(line) = lines.insert(issuer.clone(), section.line()) {
+                return Err(field.error(format!("`{issuer}` stands already in line {line}")));
             }
             idps.push(Self::read(section, issuer, limits, inputs)?);
         }
@@ -175,12 +177,12 @@ impl Idp {
             keys,
             algorithms,
             groups: Groups::read(section, inputs)?,
-            tenants: section.texts("tenants")?,
+            tenants: section.texts("tenants")?.into(),
             subject,
-            saml_issuers,
+            saml_issuers: saml_issuers.into(),
             default_resource: section
                 .optional("default_resource")
-                .map(|field| uri::absolute(&field))
+                .map(|field| uri::absolute(&field).map(Box::from))
                 .transpose()?,
             single_use,
             max_lifetime_s: section.integer("max_lifetime_s", LIFETIME_S, limits.max_lifetime_s)?,

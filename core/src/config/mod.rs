@@ -376,7 +376,10 @@ pub(crate) fn policy_warnings<'a>(
     let warning = |idp: &Idp| {
         let message = match (&idp.default_resource, only, next) {
             (Some(resource), _, _) => {
-                if connectors.iter().any(|connector| connector.resources.contains(resource)) {
+                if connectors
+                    .iter()
+                    .any(|connector| connector.resources.iter().any(|known| **known == **resource))
+                {
                     return None;
                 }
                 format!("no connector has `{resource}`, the `default_resource` of `{}`", idp.issuer)

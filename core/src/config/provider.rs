@@ -182,7 +182,7 @@ fn issuers(
             groups: Groups::read(section, inputs)?,
             tenants: tenant.into_iter().collect(),
             subject: SubjectKind::Sub,
-            saml_issuers: Vec::new(),
+            saml_issuers: Box::default(),
             default_resource: None,
             single_use: false,
             max_lifetime_s: section.integer("max_age_s", 1..=86_400, 3600)?,
