@@ -22,9 +22,9 @@ use crate::problem::{Problem, Result};
 /// Do the next step of a rotation of the keys in `tokens.keys`, when its time has come
 ///
 /// Three steps, each of which changes `tokens.keys` in the configuration: a new key is made and published at the end of the list;
-/// after `--ahead` it goes to the front and signs; once every token of the key before has expired (`tokens.ttl_s` and
-/// `limits.leeway_s` later) that one leaves the list, and its file can go. Run it every hour, and have the server read its
-/// configuration again when this says that something changed: no token is refused on the way.
+/// after `--ahead` it goes to the front and signs; once every token of the key before has expired (`--late`, `tokens.ttl_s` and
+/// `limits.leeway_s` later) that one leaves the list, and its file can go. Run it every hour, and have each server read its
+/// configuration again, within `--late`, when this says that something changed: no token is refused on the way.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -39,6 +39,9 @@ pub(crate) struct Args {
     /// How long a key is published before it signs, in seconds: as long as others may hold our key set
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(i64).range(0..=31_536_000))]
     ahead: i64,
+    /// How long a server may sign with the key before, in seconds, until it has read the configuration again
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600, value_parser = clap::value_parser!(i64).range(0..=31_536_000))]
+    late: i64,
     /// Begin once the key that signs is older than this
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(i64).range(0..=3_650))]
     older_than_days: i64,
@@ -73,7 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
     let (list, span) = list_of(&text)?;
     let mut keys = list.into_iter().map(|file| Key::read(&source, file)).collect::<Result<Vec<_>>>()?;
     let now = args.now.unwrap_or_else(|| SystemClock.now());
-    let lasts = outline.tokens.ttl_s.saturating_add(outline.limits.leeway_s);
+    let lasts = outline.tokens.ttl_s.saturating_add(outline.limits.leeway_s).saturating_add(args.late);
     let out = &mut std::io::stdout().lock();
     match next(&keys, now, args.older_than_days.saturating_mul(86_400)) {
         Step::Wait(time, what) => {

@@ -23,9 +23,14 @@ fn load(place: &Place) -> Config {
 
 fn rotate(place: &Place, now: i64) -> (i32, String) {
     let (config, now) = (place.path("idjag.toml"), now.to_string());
-    let ran = idjag(&["keys", "rotate", "--config", &config, "--now", &now, "--ahead", "600"]);
+    let ran = idjag(&["keys", "rotate", "--config", &config, "--now", &now, "--ahead", "600", "--late", "900"]);
     assert_eq!(ran.err, "", "{}", ran.out);
     (ran.status, ran.out)
+}
+
+/// The encoded header, which names the key.
+fn kid_of(token: &str) -> &str {
+    token.split('.').next().unwrap()
 }
 
 #[test]
@@ -88,24 +93,43 @@ fn nobody_is_refused_while_our_keys_rotate() {
                 }
             });
         }
-        let step = |at: i64, status: i32, keys: usize, said: &str| {
+        let some_more = || {
             let before = exchanged.load(Ordering::Relaxed);
-            now.store(START + at, Ordering::Relaxed);
-            let (found, out) = rotate(&place, START + at);
-            assert_eq!(found, status, "{at}: {out}");
-            assert!(out.contains(said), "{at}: {out}");
-            engine.reload(load(&place)).unwrap();
-            assert_eq!(engine.jwks().matches("\"kid\"").count(), keys, "{at}");
             while exchanged.load(Ordering::Relaxed) < before + 200 {
                 thread::yield_now();
             }
         };
+        // `late`: so many seconds pass before the server reads the configuration again.
+        let late_step = |at: i64, late: i64, status: i32, keys: usize, said: &str| {
+            now.store(START + at, Ordering::Relaxed);
+            let (found, out) = rotate(&place, START + at);
+            assert_eq!(found, status, "{at}: {out}");
+            assert!(out.contains(said), "{at}: {out}");
+            if late > 0 {
+                now.store(START + at + late, Ordering::Relaxed);
+                some_more();
+            }
+            engine.reload(load(&place)).unwrap();
+            assert_eq!(engine.jwks().matches("\"kid\"").count(), keys, "{at}");
+            some_more();
+        };
+        let step = |at, status, keys, said: &str| late_step(at, 0, status, keys, said);
         step(0, 0, 2, "is published, and signs in 600 s");
         step(599, 1, 2, "nothing is due: the new key signs");
-        step(600, 0, 2, "stays published for 3630 s");
-        step(4_229, 1, 2, "nothing is due: the key before retires");
-        step(4_230, 0, 1, "is no longer in use");
-        step(4_231, 1, 1, "nothing is due: a new key is made");
+        late_step(600, 899, 0, 2, "stays published for 4530 s");
+        // Signed by the key before, 899 s after the new one was to sign: it counts to its end.
+        let (expires, last) = {
+            let tokens = tokens.lock().unwrap();
+            let last = tokens.iter().rfind(|(expires, token)| {
+                *expires == START + 600 + 899 + 3_600 && kid_of(token) == kid_of(&tokens[0].1)
+            });
+            last.unwrap().clone()
+        };
+        step(expires - START - 9, 1, 2, "nothing is due: the key before retires");
+        engine.verify(last.as_bytes(), RESOURCE).unwrap();
+        step(5_129, 1, 2, "nothing is due: the key before retires");
+        step(5_130, 0, 1, "is no longer in use");
+        step(5_131, 1, 1, "nothing is due: a new key is made");
         done.store(true, Ordering::Relaxed);
     });
     assert!(exchanged.into_inner() > 1_000);
