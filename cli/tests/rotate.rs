@@ -23,7 +23,8 @@ fn load(place: &Place) -> Config {
 
 fn rotate(place: &Place, now: i64) -> (i32, String) {
     let (config, now) = (place.path("idjag.toml"), now.to_string());
-    let ran = idjag(&["keys", "rotate", "--config", &config, "--now", &now, "--ahead", "600", "--late", "900"]);
+    let ran =
+        idjag(&["keys", "rotate", "--config", &config, "--now", &now, "--ahead", "600", "--late", "900"]);
     assert_eq!(ran.err, "", "{}", ran.out);
     (ran.status, ran.out)
 }

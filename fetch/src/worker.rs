@@ -86,6 +86,9 @@ impl Shared {
         let putting = self.putting.lock();
         let (now, settings) = (self.now(), self.settings());
         let mut table = self.table.lock();
+        if table.stopped {
+            return;
+        }
         table.swept = now;
         let ended = table.end(now, &settings.pace);
         drop(table);

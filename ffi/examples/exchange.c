@@ -53,6 +53,8 @@ int main(int count, char **arguments) {
     if (idjag_verify(exchange, &presented, &who, &error) == IDJAG_OK) {
         printf("subject:  %s of %s\n", idjag_verified_subject(who, NULL), idjag_verified_idp(who, NULL));
         failed = 0;
+    } else {
+        fprintf(stderr, "not verified: %s\n", error.slug ? error.slug : error.message);
     }
 
 end:

@@ -8,6 +8,9 @@
  * one with a fault is named, and the server goes on with what it had. SIGTERM and SIGINT end it: nobody connects any more, and
  * those who are connected have five seconds. Refusals are named on standard error by their slugs, which no client gets to see.
  *
+ * Each of the THREADS has many connections, and a request that waits for keys or for the disk keeps the others of its thread
+ * waiting: where either takes long, give it more of them.
+ *
  * Who connects is what stands in front, so there is no `peer` here, and nobody is slowed down who guesses secrets. Pass on
  * whom that one says it serves.
  */
@@ -19,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -298,6 +302,9 @@ int main(int count, char **arguments) {
         }
     }
     listening = MHD_quiesce_daemon(daemon);
+    if (listening != MHD_INVALID_SOCKET) {
+        shutdown(listening, SHUT_RD); /* it can be closed only when the daemon has stopped */
+    }
     for (tenths = 0; tenths < 50; tenths++) {
         if (MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections == 0) {
             break;

@@ -215,8 +215,9 @@ typedef struct {
 
 // What the engine asks its host, given once.
 //
-// The caller's own, set with IDJAG_CALLBACKS_INIT; copied. The functions are called by whichever thread calls idjag, `fetch` by
-// threads of the library; by several at once, until the handle is freed. They must return, with no exception and no longjmp,
+// The caller's own, set with IDJAG_CALLBACKS_INIT; copied. The functions are called by whichever thread calls idjag; `fetch`
+// and `record` by threads of the library as well, and within idjag_exchange_many those of single use and of the record by helpers that end with
+// the call; by several at once, until the handle is freed. They must return, with no exception and no longjmp,
 // and must not call that handle.
 typedef struct {
     // The size of this structure: IDJAG_CALLBACKS_INIT sets it.
@@ -281,7 +282,8 @@ typedef struct {
     // a good signature each is one, too: bound what you keep.
     int (*record)(void *context, const char *line, size_t length, uint64_t *receipt);
     // Waits until what was taken under `receipt` is durable, and gives IDJAG_OK; anything else where it will not be, and the token
-    // is not handed out. Asked of grants alone. NULL: what was taken is durable.
+    // is not handed out. Asked of grants, of revocations, and of what a client spent to prove itself; of the last two not for receipt 0.
+    // What was taken before is durable then, too: of what else a grant spent, nobody asks. NULL: what was taken is durable.
     int (*record_wait)(void *context, uint64_t receipt);
 } idjag_callbacks_t;
 
@@ -534,7 +536,7 @@ const char *idjag_version(void);
 
 // Makes an engine, and opens the single-use store that the configuration names. `callbacks` may be NULL. Starts no thread but one
 // that writes the record, where the configuration asks for it (`[audit]`), and those that fetch keys, where there are any to
-// fetch (`jwks_uri`, `discover`). Waits for no key: a request of an IdP whose keys have not come yet waits, for 2 s at most.
+// fetch (`jwks_uri`, `discover`). Waits for no key: a request of an IdP whose keys have not come yet waits, for 2 s at most for each look-up (idjag_endpoint_handle).
 //
 // IDJAG_LOAD_FAILED: the configuration, or a file that it names, cannot be used; `message` has file, line and key. Or another
 // process has an engine over the same file, and each would accept the same assertion once (`replay.allow_per_process`).
@@ -544,8 +546,8 @@ idjag_result_t idjag_exchange_new(const idjag_config_t *config,
                                   idjag_error_t *error);
 
 // Frees an engine that no thread uses any more. Tokens and responses that it gave stay. NULL: nothing happens. No function of
-// yours is called once it has returned: it waits for your `fetch`. A fetch of the library's own ends by itself. In a child of
-// fork it frees nothing.
+// yours is called once it has returned: it waits for your `fetch` and your `record`, so hold no lock that they take. A fetch of
+// the library's own ends by itself. In a child of fork it frees nothing.
 void idjag_exchange_free(idjag_exchange_t *exchange);
 
 // Replaces everything that the configuration names but the single-use store and the record. What it leaves to the host stays:
@@ -693,6 +695,9 @@ void idjag_verified_free(idjag_verified_t *verified);
 // Answers a request to the token endpoint (RFC 6749 section 3.2): authenticates the client, exchanges the assertion.
 //
 // IDJAG_OK: there is a response, also where it says no. Send its status, headers and body.
+//
+// Waits for the record, where there is one, and for keys that have to be fetched: 2 s at most for each look-up, of which there
+// may be three (a client's document, its keys, an IdP's). So not in an event loop, where anything is fetched or recorded.
 idjag_result_t idjag_endpoint_handle(const idjag_exchange_t *exchange,
                                      const idjag_http_request_t *request,
                                      idjag_response_t **response,
@@ -787,7 +792,8 @@ idjag_result_t idjag_idp_new(const idjag_config_t *config,
                              idjag_idp_t **idp,
                              idjag_error_t *error);
 
-// Frees an identity provider that no thread uses any more. Texts and responses that it gave stay. NULL: nothing happens.
+// Frees an identity provider that no thread uses any more. Texts and responses that it gave stay. NULL: nothing happens. In a
+// child of fork it frees nothing.
 void idjag_idp_free(idjag_idp_t *idp);
 
 // What the configuration allows and still deserves a look: one warning a line, empty where there is none.

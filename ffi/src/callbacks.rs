@@ -32,8 +32,9 @@ pub struct Document {
 
 /// What the engine asks its host, given once.
 ///
-/// The caller's own, set with IDJAG_CALLBACKS_INIT; copied. The functions are called by whichever thread calls idjag, `fetch` by
-/// threads of the library; by several at once, until the handle is freed. They must return, with no exception and no longjmp,
+/// The caller's own, set with IDJAG_CALLBACKS_INIT; copied. The functions are called by whichever thread calls idjag; `fetch`
+/// and `record` by threads of the library as well, and within idjag_exchange_many those of single use and of the record by helpers that end with
+/// the call; by several at once, until the handle is freed. They must return, with no exception and no longjmp,
 /// and must not call that handle.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -129,7 +130,8 @@ pub struct Callbacks {
         ) -> c_int,
     >,
     /// Waits until what was taken under `receipt` is durable, and gives IDJAG_OK; anything else where it will not be, and the token
-    /// is not handed out. Asked of grants alone. NULL: what was taken is durable.
+    /// is not handed out. Asked of grants, of revocations, and of what a client spent to prove itself; of the last two not for receipt 0.
+    /// What was taken before is durable then, too: of what else a grant spent, nobody asks. NULL: what was taken is durable.
     pub record_wait: Option<unsafe extern "C-unwind" fn(context: *mut c_void, receipt: u64) -> c_int>,
 }
 

@@ -149,6 +149,9 @@ impl<'c> Caller<'c> {
 /// Answers a request to the token endpoint (RFC 6749 section 3.2): authenticates the client, exchanges the assertion.
 ///
 /// IDJAG_OK: there is a response, also where it says no. Send its status, headers and body.
+///
+/// Waits for the record, where there is one, and for keys that have to be fetched: 2 s at most for each look-up, of which there
+/// may be three (a client's document, its keys, an IdP's). So not in an event loop, where anything is fetched or recorded.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idjag_endpoint_handle(
     exchange: *const Handle,

@@ -72,7 +72,7 @@ unsafe impl Versioned for Configuration {
 
 /// Makes an engine, and opens the single-use store that the configuration names. `callbacks` may be NULL. Starts no thread but one
 /// that writes the record, where the configuration asks for it (`[audit]`), and those that fetch keys, where there are any to
-/// fetch (`jwks_uri`, `discover`). Waits for no key: a request of an IdP whose keys have not come yet waits, for 2 s at most.
+/// fetch (`jwks_uri`, `discover`). Waits for no key: a request of an IdP whose keys have not come yet waits, for 2 s at most for each look-up (idjag_endpoint_handle).
 ///
 /// IDJAG_LOAD_FAILED: the configuration, or a file that it names, cannot be used; `message` has file, line and key. Or another
 /// process has an engine over the same file, and each would accept the same assertion once (`replay.allow_per_process`).
@@ -126,8 +126,8 @@ pub unsafe extern "C" fn idjag_exchange_new(
 }
 
 /// Frees an engine that no thread uses any more. Tokens and responses that it gave stay. NULL: nothing happens. No function of
-/// yours is called once it has returned: it waits for your `fetch`. A fetch of the library's own ends by itself. In a child of
-/// fork it frees nothing.
+/// yours is called once it has returned: it waits for your `fetch` and your `record`, so hold no lock that they take. A fetch of
+/// the library's own ends by itself. In a child of fork it frees nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idjag_exchange_free(exchange: *mut Handle) {
     boundary!(or(), |caller| {
@@ -153,9 +153,11 @@ pub unsafe extern "C" fn idjag_reload(
         let handle = caller.handle(exchange)?;
         let (live, source) = (handle.live()?, Source::of(caller, config)?);
         let config = source.config()?;
+        // One at a time: the file that is held is the one that counts.
+        let mut held = handle.alone.lock().unwrap_or_else(PoisonError::into_inner);
         let alone = source.alone(&config, handle.brings_store)?;
         live.reload(config)?;
-        handle.alone.lock().unwrap_or_else(PoisonError::into_inner).follow(alone);
+        held.follow(alone);
         Ok(())
     })
 }

@@ -1,7 +1,7 @@
 //! The other party: an identity provider's token endpoint (RFC 8693), for tests, demonstrations, and an IdP of one's own.
 
 use std::ffi::c_char;
-use std::mem::offset_of;
+use std::mem::{forget, offset_of};
 use std::sync::Arc;
 
 use idjag::{IdToken, IdentityProvider};
@@ -13,6 +13,7 @@ use crate::caller::Caller;
 use crate::endpoint::{Answer, HttpRequest};
 use crate::error::{ErrorDetail, Failure, Status};
 use crate::exchange::Configuration;
+use crate::process::Process;
 use crate::reply::Reply;
 use crate::source::Source;
 use crate::versioned::Versioned;
@@ -22,7 +23,8 @@ use crate::versioned::Versioned;
 ///
 /// Made by idjag_idp_new; yours to free with idjag_idp_free. Threads: any number at once. Freed by one, when no other uses it.
 pub struct Provider {
-    provider: IdentityProvider,
+    engine: IdentityProvider,
+    process: Process,
     warnings: String,
 }
 
@@ -90,16 +92,21 @@ pub unsafe extern "C" fn idjag_idp_new(
         if let Some(record) = host.host_record() {
             provider = provider.with_record(Arc::new(Handed::to(record)));
         }
-        place.put(Provider { provider, warnings });
+        place.put(Provider { engine: provider, process: Process::current(), warnings });
         Ok(())
     })
 }
 
-/// Frees an identity provider that no thread uses any more. Texts and responses that it gave stay. NULL: nothing happens.
+/// Frees an identity provider that no thread uses any more. Texts and responses that it gave stay. NULL: nothing happens. In a
+/// child of fork it frees nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idjag_idp_free(idp: *mut Provider) {
     boundary!(or(), |caller| {
-        drop(caller.take(idp));
+        match caller.take(idp) {
+            // Locks are the parent's.
+            Some(idp) if !idp.process.is_current() => forget(idp),
+            idp => drop(idp),
+        }
         Ok(())
     });
 }
@@ -113,7 +120,9 @@ pub unsafe extern "C" fn idjag_idp_warnings(
 ) -> Status {
     boundary!(error, |caller| {
         let place = caller.place("warnings", warnings)?;
-        place.put(Reply::text(&caller.object("idp", idp)?.warnings));
+        let idp = caller.object("idp", idp)?;
+        idp.process.check("idp")?;
+        place.put(Reply::text(&idp.warnings));
         Ok(())
     })
 }
@@ -197,6 +206,7 @@ pub unsafe extern "C" fn idjag_idp_id_token(
 
 impl<'c> Caller<'c> {
     fn provider(self, idp: *const Provider) -> Result<&'c IdentityProvider, Failure> {
-        self.object("idp", idp).map(|idp| &idp.provider)
+        let idp = self.object("idp", idp)?;
+        idp.process.check("idp").map(|()| &idp.engine)
     }
 }

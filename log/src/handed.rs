@@ -12,7 +12,7 @@ use crate::note_line;
 /// Bytes of a line, as a rule.
 const USUAL: usize = 1024;
 
-/// Takes the lines of a record. Called on the threads of requests, by several at once.
+/// Takes the lines of a record. Called on the threads of requests and on those that fetch keys, by several at once.
 pub trait Keeper: Send + Sync {
     /// Takes one line: a JSON object without an end of line, below 64 KiB. What it gives is waited for before a token is handed
     /// out or a revocation is answered; of refusals and notes nothing is waited for.

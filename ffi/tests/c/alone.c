@@ -56,6 +56,37 @@ static pid_t idle(void) {
     return child;
 }
 
+/* A child of fork that goes on with its parent's identity provider: each would take the same client assertion once. */
+static void an_idp_is_not_inherited(void) {
+    static const char text[] =
+        "issuer = 'https://acme.idp.example'\ntokens.keys = 'ephemeral'\nclients = []\nsubject_tokens = []\ntargets = []\n";
+    idjag_config_t config = IDJAG_CONFIG_INIT;
+    idjag_http_request_t request = IDJAG_HTTP_REQUEST_INIT;
+    idjag_error_t error = IDJAG_ERROR_INIT;
+    idjag_response_t *response = NULL;
+    idjag_text_t *warnings = NULL;
+    idjag_idp_t *idp = NULL;
+    int status = 0;
+    pid_t child;
+    config.text = text;
+    config.text_length = strlen(text);
+    request.method = request.target = "x";
+    request.method_length = request.target_length = 1;
+    CHECK(idjag_idp_new(&config, NULL, &idp, &error) == IDJAG_OK, "%s", error.message);
+    child = fork();
+    if (child == 0) {
+        CHECK(idjag_idp_handle(idp, &request, &response, &error) == IDJAG_MISUSE && response == NULL, "handled");
+        CHECK(strstr(error.message, "fork") != NULL, "%s", error.message);
+        CHECK(idjag_idp_warnings(idp, &warnings, &error) == IDJAG_MISUSE && warnings == NULL, "told");
+        idjag_idp_free(idp);
+        _exit(12);
+    }
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 12, "%d", status);
+    CHECK(idjag_idp_handle(idp, &request, &response, &error) == IDJAG_OK, "%s", error.message);
+    idjag_response_free(response);
+    idjag_idp_free(idp);
+}
+
 int main(int count, char **arguments) {
     idjag_exchange_t *first = NULL, *second = NULL;
     idjag_error_t error = IDJAG_ERROR_INIT;
@@ -99,6 +130,7 @@ int main(int count, char **arguments) {
     CHECK(idjag_exchange_new(&config, NULL, &first, &error) == IDJAG_OK && another(), "%s", error.message);
     idjag_exchange_free(first);
     free(text);
+    an_idp_is_not_inherited();
     puts("alone: one process over one file");
     return 0;
 }

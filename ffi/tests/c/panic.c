@@ -7,6 +7,9 @@
 #include "check.h"
 
 extern int64_t idjag_test_panicking_clock(void *now);
+#ifdef BESIDE_ANOTHER
+extern int other_catches(void);
+#endif
 
 int main(int count, char **arguments) {
     static const char idp_text[] =
@@ -28,6 +31,9 @@ int main(int count, char **arguments) {
     int round;
     json_t *step;
     CHECK(count == 3, "panic STEPS WORLD");
+#ifdef BESIDE_ANOTHER
+    CHECK(other_catches() == 1, "the other library");
+#endif
     step = check_case(arguments[1], "granted-rs256");
     check_text(step, "assertion", &request.assertion, &request.assertion_length);
     check_text(step, "client_id", &request.client_id, &request.client_id_length);
