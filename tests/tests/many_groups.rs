@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use idjag::{Algorithm, Config, Exchange, IdJag, IdJagMinter, Refusal, Request, SigningKey};
+use idjag::{Algorithm, Config, Exchange, IdJag, IdJagMinter, Issued, Refusal, Request, SigningKey};
 
 const NOW: i64 = 1_784_527_300;
 const US: &str = "https://auth.chat.example/";
@@ -60,6 +60,14 @@ impl House {
 
     /// The scope that is granted, after checking that the token which comes back has no other.
     fn granted(&self, scope: Option<&str>, asked: Option<&str>, further: &str) -> Result<String, Refusal> {
+        let issued = self.token(scope, asked, further)?;
+        let who = self.engine.verify(issued.access_token().as_bytes(), RESOURCE).unwrap();
+        assert_eq!(who.scope(), issued.scope(), "what was issued is granted when the token comes back");
+        assert!(who.groups().len() <= 16);
+        Ok(issued.scope().to_owned())
+    }
+
+    fn token(&self, scope: Option<&str>, asked: Option<&str>, further: &str) -> Result<Issued, Refusal> {
         let groups: Vec<&str> = self.groups.iter().map(String::as_str).collect();
         let assertion = self
             .idp
@@ -85,10 +93,7 @@ impl House {
         let rehearsed = self.engine.explain(&request, NOW);
         let issued = self.engine.exchange(&request)?;
         assert_eq!(rehearsed.verdict.unwrap(), issued.scope());
-        let who = self.engine.verify(issued.access_token().as_bytes(), RESOURCE).unwrap();
-        assert_eq!(who.scope(), issued.scope(), "what was issued is granted when the token comes back");
-        assert!(who.groups().len() <= 16);
-        Ok(issued.scope().to_owned())
+        Ok(issued)
     }
 }
 
@@ -114,6 +119,25 @@ fn no_scope_is_lost_to_the_number_of_groups() {
         // What only the token can tell `verify` is bounded by what it carries; what the directory tells is not.
         let all = house.granted(None, None, "").unwrap().split(' ').count();
         assert_eq!(all, if from == From::Claim { 16 } else { GROUPS }, "{from:?}");
+    }
+}
+
+#[test]
+fn a_long_token_counts_as_a_short_one_does() {
+    // Beyond 2,048 bytes the signature is checked before anything is weighed.
+    for (letters, is_long) in [(4, false), (150, true)] {
+        let groups: Vec<String> =
+            (b'a'..=b'p').map(|letter| char::from(letter).to_string().repeat(letters)).collect();
+        let house =
+            House::new(From::Claim, &groups, &format!(r#"[{{ "groups": {groups:?}, "scopes": ["s0"] }}]"#));
+        let token = house.token(None, None, "").unwrap();
+        assert_eq!(token.access_token().len() > 2_048, is_long);
+        assert_eq!(house.granted(None, None, "").as_deref(), Ok("s0"));
+        let (message, signature) = token.access_token().rsplit_once('.').unwrap();
+        let other = if signature.starts_with('A') { "B" } else { "A" };
+        let forged = format!("{message}.{other}{}", &signature[1..]);
+        let refused = house.engine.verify(forged.as_bytes(), RESOURCE).unwrap_err();
+        assert_eq!(refused.slug(), "token_signature_invalid");
     }
 }
 
