@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::Ed25519KeyPair;
-use base64_simd::URL_SAFE_NO_PAD;
+use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
 use idjag::{
     Algorithm, Builder, Clock as _, Config, Exchange, IdJag, IdJagMinter, Request, SigningKey, SystemClock,
 };
@@ -30,7 +30,7 @@ pub const CLIENT: &str = "f53f191f9311af35";
 /// The time at which everything happens, in seconds since 1970, unless a world goes by the system's clock.
 pub const NOW: i64 = 1_784_527_300;
 /// The client's secret, where it has one.
-pub const SECRET: &str = "a-secret-of-the-benchmark";
+const SECRET: &str = "a secret of the benchmark";
 /// The header of a form.
 pub const FORM: (&str, &[u8]) = ("content-type", b"application/x-www-form-urlencoded");
 /// People in the directory.
@@ -183,7 +183,7 @@ impl World {
         Ok(self.builder_of(&self.config.replacen(r#""auth": "none""#, auth, 1))?.build()?)
     }
 
-    /// The same, where the client has [`SECRET`].
+    /// The same, where the client has a secret: see [`credentials`].
     ///
     /// # Errors
     ///
@@ -322,6 +322,11 @@ pub fn request(assertion: &str) -> Request<'_> {
 /// A request for one assertion, as a client posts it.
 pub fn form(assertion: &str) -> String {
     format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={assertion}")
+}
+
+/// `Authorization` of the client that has a secret, form-encoded as RFC 6749 section 2.3.1 asks.
+pub fn credentials() -> String {
+    format!("Basic {}", STANDARD.encode_to_string(format!("{CLIENT}:{}", SECRET.replace(' ', "+"))))
 }
 
 /// The same by a client that proves itself with `jwt`.

@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey};
-use base64_simd::{Out, STANDARD, URL_SAFE_NO_PAD};
+use base64_simd::{Out, URL_SAFE_NO_PAD};
 use idjag::{Algorithm, Claim, Claimed, Exchange, MemoryReplay, ReplayKey, ReplayStore, TokenRequest};
 use idjag_benches::{
-    CLIENT, FORM, Failure, NOW, SECRET, World, client_assertion, form, form_with_jwt, median, request,
+    FORM, Failure, NOW, World, client_assertion, credentials, form, form_with_jwt, median, request,
 };
 
 const BLOCK: usize = 50;
@@ -25,7 +25,7 @@ fn main() -> Result<(), Failure> {
     let basic = world.engine_for_basic()?;
     let jwt = world.engine_for_jwt(&public)?;
     let assertions = world.assertions(BLOCK * BLOCKS)?;
-    let credentials = format!("Basic {}", STANDARD.encode_to_string(format!("{CLIENT}:{SECRET}")));
+    let credentials = credentials();
     let parsed = ParsedPublicKey::new(&ED25519, key.public_key())?;
 
     let mut least = Least::new(world.engine()?);

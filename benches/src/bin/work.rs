@@ -7,11 +7,10 @@ use std::env;
 use std::hint::black_box;
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey};
-use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use idjag::{Algorithm, Exchange, TokenRequest};
 use idjag_benches::{
-    CLIENT, FORM, Failure, RESOURCE, SECRET, World, client_assertion, form, form_with_jwt, jwk_member,
-    request,
+    FORM, Failure, RESOURCE, World, client_assertion, credentials, form, form_with_jwt, jwk_member, request,
 };
 
 const USAGE: &str = "usage: work bare|verify|exchange|basic|jwt COUNT
@@ -50,7 +49,7 @@ fn main() -> Result<(), Failure> {
         }
         "basic" => {
             let engine = world.engine_for_basic()?;
-            let credentials = format!("Basic {}", STANDARD.encode_to_string(format!("{CLIENT}:{SECRET}")));
+            let credentials = credentials();
             let headers = [FORM, ("authorization", credentials.as_bytes())];
             for assertion in &assertions {
                 let body = form(assertion);
