@@ -299,12 +299,22 @@ impl Facts {
             claims.scope()?.ok_or(MALFORMED)?.as_str(),
             claims.jti(usize::MAX)?,
         ];
-        let (groups, asserted) = (claims.groups_matched(), claims.groups_asserted());
-        let details = claims.details_types()?;
-        let lists = groups.clone().chain(asserted.clone()).chain(details);
-        let texts = Texts::of(&fixed, lists).ok_or(MALFORMED)?;
-        let asserted_from = LISTS + groups.count();
-        let details_from = asserted_from + asserted.count();
+        // Of a token, half of its length again is what is copied of its claims, about.
+        let mut texts = Texts::with_room(token.len() + token.len() / 2, 2 * LISTS);
+        for text in fixed {
+            texts.push(text).ok_or(MALFORMED)?;
+        }
+        for group in claims.groups_matched() {
+            texts.push(group).ok_or(MALFORMED)?;
+        }
+        let asserted_from = texts.len();
+        for group in claims.groups_asserted() {
+            texts.push(group).ok_or(MALFORMED)?;
+        }
+        let details_from = texts.len();
+        for kind in claims.details_types()? {
+            texts.push(kind).ok_or(MALFORMED)?;
+        }
         Ok(Self {
             has_tenant: tenant.is_some(),
             groups: LISTS..asserted_from,
@@ -363,7 +373,7 @@ impl Facts {
         if !self.texts.range(self.details.clone()).all(allows) {
             return Err(GONE);
         }
-        let scope = Scope::read(self.texts.get(SCOPE)).ok_or(GONE)?;
+        let scope = Scope::known(self.texts.get(SCOPE));
         let carried = connector.claimed(Some(scope)).map_err(|_| GONE)?;
         let scopes = narrow(carried, matching.scopes, None, &connector.scopes).map_err(|_| GONE)?;
         let as_carried = scopes.names(&connector.scopes).map(str::as_bytes).eq(scope.tokens())
@@ -371,9 +381,12 @@ impl Facts {
         let granted = if as_carried {
             None
         } else {
-            let scope = scopes.print(&connector.scopes);
-            let groups = matching.groups().iter().copied();
-            Some(Arc::new(Texts::of(&[&scope], groups).ok_or(GONE)?))
+            let mut granted = Texts::with_room(self.texts.get(SCOPE).len(), 1 + matching.groups().len());
+            granted.push(&scopes.print(&connector.scopes)).ok_or(GONE)?;
+            for group in matching.groups() {
+                granted.push(group).ok_or(GONE)?;
+            }
+            Some(Arc::new(granted))
         };
         Ok(VerifiedToken { facts: Arc::clone(self), granted })
     }

@@ -72,6 +72,11 @@ impl Slot {
         if self.header.as_ref().is_some_and(|known| known.text == text && known.kind == kind) {
             return Ok(());
         }
+        self.read_other_header(text, kind, parser)
+    }
+
+    #[cold]
+    fn read_other_header(&mut self, text: &[u8], kind: Kind, parser: &mut Parser) -> Result<(), Reason> {
         self.header = None;
         let decoded = decode(text, &mut self.decoded)?;
         let document = Document::read(decoded, parser, &mut self.memory)?;

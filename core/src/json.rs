@@ -92,7 +92,8 @@ impl<'i, 'm: 'i> Document<'i, 'm> {
     }
 }
 
-/// Reads any text. `copy` is where it is unescaped, with some bytes after it that the parser may read.
+/// Reads any text, plain or not. `copy` is where it is unescaped, with some bytes after it that the parser may read.
+#[cold]
 fn parse<'i>(
     text: &[u8],
     copy: &'i mut Vec<u8>,

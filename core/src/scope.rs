@@ -29,6 +29,11 @@ impl<'a> Scope<'a> {
         (strange | doubled == 0 && inside).then_some(Self(text))
     }
 
+    /// One that was read before, and kept as it was written.
+    pub(crate) fn known(text: &'a str) -> Self {
+        Self(text)
+    }
+
     /// As it was written.
     pub(crate) fn as_str(self) -> &'a str {
         self.0

@@ -1,6 +1,6 @@
 //! Several texts in one allocation, found by their number.
 
-/// Texts, one behind the other. Never changed once made.
+/// Texts, one behind the other.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Texts {
     text: String,
@@ -8,24 +8,18 @@ pub(crate) struct Texts {
 }
 
 impl Texts {
-    /// Copies `first` and `others`. `None` when they take 4 GiB together.
-    pub(crate) fn of<'a>(first: &[&str], others: impl Iterator<Item = &'a str> + Clone) -> Option<Self> {
-        let (count, length) = others
-            .clone()
-            .fold((first.len(), first.iter().map(|text| text.len()).sum()), |(count, length), text| {
-                (count + 1, length + text.len())
-            });
-        u32::try_from(length).ok()?;
-        let (mut text, mut ends) = (String::with_capacity(length), Vec::with_capacity(count));
-        let mut copy = |one: &str| {
-            text.push_str(one);
-            ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
-        };
-        for one in first {
-            copy(one);
-        }
-        others.for_each(copy);
-        Some(Self { text, ends })
+    /// Without any, and with room for `count` of `bytes` together.
+    pub(crate) fn with_room(bytes: usize, count: usize) -> Self {
+        Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(count) }
+    }
+
+    /// Copies one more. `None` when they take 4 GiB together.
+    #[inline(never)]
+    pub(crate) fn push(&mut self, one: &str) -> Option<()> {
+        let end = u32::try_from(self.text.len() + one.len()).ok()?;
+        self.text.push_str(one);
+        self.ends.push(end);
+        Some(())
     }
 
     /// How many there are.
@@ -52,10 +46,13 @@ mod tests {
 
     #[test]
     fn each_is_found_by_its_number() {
-        let texts = Texts::of(&["a", ""], ["é€", "d"].into_iter()).unwrap();
+        let mut texts = Texts::with_room(1, 1);
+        for text in ["a", "", "é€", "d"] {
+            texts.push(text).unwrap();
+        }
         assert_eq!(texts.len(), 4);
         assert_eq!(texts.range(0..4).collect::<Vec<_>>(), ["a", "", "é€", "d"]);
         assert_eq!((texts.get(2), texts.get(4)), ("é€", ""));
-        assert_eq!(Texts::of(&[], std::iter::empty()).unwrap().len(), 0);
+        assert_eq!((Texts::with_room(0, 0).len(), Texts::with_room(0, 0).get(0)), (0, ""));
     }
 }
