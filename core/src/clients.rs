@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::config::{Client, ClientAuth, Documented, Keys, Reach, asymmetric_algorithms};
-use crate::jwks::{KeySet, KeySetProblem};
+use crate::jwks::{KeySet, KeySetProblem, Put};
 use crate::key_source::{KeyOwner, WantedKeys};
 use crate::reason::Reason;
 
@@ -90,24 +90,27 @@ impl Clients {
         }
     }
 
-    /// Other keys for a client whose keys are fetched, or none any more, and how many there are now; `None` when it is no such client. For a clone that
+    /// Other keys for a client whose keys are fetched, or none any more; `None` when it is no such client. For a clone that
     /// nobody sees yet.
     pub(crate) fn set_keys(
         &mut self,
         client_id: &str,
         jwks: Option<&[u8]>,
-    ) -> Option<Result<usize, KeySetProblem>> {
+    ) -> Option<Result<Put, KeySetProblem>> {
         let (at, ..) = self.fetched_from(client_id)?;
+        let before = self.fetched.get(&at).map(|keys| &**keys);
+        if let Some(same) = KeySet::same(before, jwks) {
+            return Some(Ok(same));
+        }
         let Some(jwks) = jwks else {
             self.fetched.remove(&at);
-            return Some(Ok(0));
+            return Some(Ok(Put { usable: 0, is_new: true }));
         };
         let algorithms: Vec<_> = asymmetric_algorithms().collect();
-        let before = self.fetched.get(&at).map(|keys| &**keys);
         Some(KeySet::succeed(before, jwks, &algorithms).map(|keys| {
             let usable = keys.len();
             self.fetched.insert(at, Arc::new(keys));
-            usable
+            Put { usable, is_new: true }
         }))
     }
 

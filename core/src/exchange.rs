@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::grant::{Asked, Grant};
 use crate::json::Parser;
 use crate::json_writer::JsonWriter;
+use crate::jwks::Put;
 use crate::key_source::{FetchSettings, KeyOwner, KeySource, Sought, WantedKeys};
 use crate::limiter::Limiter;
 use crate::mint::Unsigned;
@@ -730,16 +731,16 @@ impl Exchange {
     /// that is configured.
     pub fn put_fetched(&self, sets: &[(KeyOwner, Option<&[u8]>)]) -> Vec<Result<(), Error>> {
         let mut counted = Vec::with_capacity(sets.len());
-        // Where none can be used there is no new generation.
+        // Where none is other than before, or none can be used, there is no new generation.
         let _ = self.state.update(|state| {
             let mut next = state.next();
             counted.extend(sets.iter().map(|(owner, jwks)| next.put_keys(owner, *jwks)));
-            if counted.iter().any(Result::is_ok) { Ok(next) } else { Err(()) }
+            if counted.iter().flatten().any(|put| put.is_new) { Ok(next) } else { Err(()) }
         });
         let state = self.load();
         let noted = sets.iter().zip(counted).map(|((owner, _), counted)| {
-            counted.map(|usable| match owner {
-                KeyOwner::Idp(issuer) => self.note(&state, &Note::Keys { issuer, usable }),
+            counted.map(|put| match owner {
+                KeyOwner::Idp(issuer) => self.note(&state, &Note::Keys { issuer, usable: put.usable }),
                 KeyOwner::Client(_) => {}
             })
         });
@@ -964,8 +965,8 @@ impl State {
         })
     }
 
-    /// Replaces the keys of `owner`, or takes them away, in a state that nobody sees yet. How many there are now.
-    fn put_keys(&mut self, owner: &KeyOwner, jwks: Option<&[u8]>) -> Result<usize, Error> {
+    /// Replaces the keys of `owner`, or takes them away, in a state that nobody sees yet.
+    fn put_keys(&mut self, owner: &KeyOwner, jwks: Option<&[u8]>) -> Result<Put, Error> {
         let (set, unknown) = match owner {
             KeyOwner::Idp(issuer) => (self.keyring.set_keys(issuer, jwks), "is not a configured IdP"),
             KeyOwner::Client(id) => {

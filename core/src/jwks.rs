@@ -63,6 +63,17 @@ pub struct KeySet {
     keys: Box<[Held]>,
     by_algorithm: Box<[(Algorithm, Choice)]>,
     problems: Box<[(Option<String>, KeyProblem)]>,
+    /// Of the whole document.
+    mark: Mark,
+}
+
+/// What came of putting a key set in the place of another.
+#[derive(Clone, Copy)]
+pub(crate) struct Put {
+    /// Keys that can be used now.
+    pub(crate) usable: usize,
+    /// Whether anything is other than before.
+    pub(crate) is_new: bool,
 }
 
 /// A key, and the mark of the text that it was read from.
@@ -102,6 +113,16 @@ impl KeySet {
         if set.is_empty() { Err(KeySetProblem::NoUsableKey) } else { Ok(set) }
     }
 
+    /// What it would come to if `json` took the place of `before`, where nothing would change by it: where `before` was read
+    /// from this very document, or there is none before or after.
+    pub(crate) fn same(before: Option<&Self>, json: Option<&[u8]>) -> Option<Put> {
+        let is_same = match (before, json) {
+            (Some(before), Some(json)) => json.len() <= MAX_DOCUMENT && mark(json) == before.mark,
+            (before, json) => before.is_none() && json.is_none(),
+        };
+        is_same.then(|| Put { usable: before.map_or(0, Self::len), is_new: false })
+    }
+
     fn read(json: &[u8], allowed: &[Algorithm], before: Option<&Self>) -> Result<Self, KeySetProblem> {
         if json.len() > MAX_DOCUMENT {
             return Err(KeySetProblem::TooLarge);
@@ -121,7 +142,7 @@ impl KeySet {
         let (mut keys, mut problems) = (Vec::with_capacity(texts.len()), Vec::new());
         for text in texts {
             let text = text.get().as_bytes();
-            let mark = crypto::sha256(&[text]).first_chunk().copied().unwrap_or_default();
+            let mark = mark(text);
             if let Some(key) = known.get(&mark) {
                 keys.push(Held { key: key.share(), mark });
                 continue;
@@ -137,8 +158,13 @@ impl KeySet {
                 Err(problem) => problems.push((None, problem)),
             }
         }
-        keys.sort_by(|one, other| one.key.kid().cmp(&other.key.kid()));
-        Ok(Self { by_algorithm: choices(&keys), keys: keys.into(), problems: problems.into() })
+        keys.sort_by(|one: &Held, other| one.key.kid().cmp(&other.key.kid()));
+        Ok(Self {
+            by_algorithm: choices(&keys),
+            keys: keys.into(),
+            problems: problems.into(),
+            mark: mark(json),
+        })
     }
 
     /// How many keys can be used.
@@ -187,6 +213,10 @@ impl KeySet {
             Choice::Many => Err(NoKey::Ambiguous),
         }
     }
+}
+
+fn mark(text: &[u8]) -> Mark {
+    crypto::sha256(&[text]).first_chunk().copied().unwrap_or_default()
 }
 
 /// Of each algorithm that any of `keys` is for, which one that is.

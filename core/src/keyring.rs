@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use crate::config::{Idp, Keys};
-use crate::jwks::{KeySet, KeySetProblem};
+use crate::jwks::{KeySet, KeySetProblem, Put};
 use crate::key_source::{KeyOwner, WantedKeys};
 
 /// Every trusted IdP, by `iss`.
@@ -115,22 +115,24 @@ impl Keyring {
         self
     }
 
-    /// Other keys for `issuer`, or none any more, and how many there are now; `None` when that issuer is not trusted. For a clone
-    /// that nobody sees yet.
+    /// Other keys for `issuer`, or none any more; `None` when that issuer is not trusted. For a clone that nobody sees yet.
     pub(crate) fn set_keys(
         &mut self,
         issuer: &str,
         jwks: Option<&[u8]>,
-    ) -> Option<Result<usize, KeySetProblem>> {
+    ) -> Option<Result<Put, KeySetProblem>> {
         let listed = Arc::clone(&self.listed);
         let (at, idp) = listed.find(issuer)?;
         let before = self.keys_at(at)?.as_deref();
+        if let Some(same) = KeySet::same(before, jwks) {
+            return Some(Ok(same));
+        }
         let keys = jwks.map(|jwks| KeySet::succeed(before, jwks, &idp.algorithms)).transpose();
         let usable = keys.as_ref().map_or(0, |keys| keys.as_ref().map_or(0, KeySet::len));
         let place = self.place(at)?;
         Some(keys.map(|keys| {
             *place = keys.map(Arc::new);
-            usable
+            Put { usable, is_new: true }
         }))
     }
 
@@ -152,5 +154,39 @@ impl Keyring {
                 Some(WantedKeys::new(KeyOwner::Idp(idp.issuer.clone()), uri.clone(), *local, &idp.algorithms))
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::jwk::examples::{ES256, public};
+
+    #[test]
+    fn a_document_that_is_put_again_changes_nothing() {
+        const IDP: &str = "https://acme.idp.example";
+        let text = format!(
+            r#"{{ "issuer": "https://auth.chat.example/", "audit": "off", "tokens": {{ "keys": "ephemeral" }},
+                "idps": [{{ "issuer": "{IDP}", "jwks_uri": "https://acme.idp.example/keys" }}] }}"#
+        );
+        let config = Config::parse("a.json", &text, &mut |_| Err("no files".to_owned())).unwrap();
+        let mut keyring = Keyring::new(config.idps);
+        let mut put = |jwks: Option<&str>| {
+            let put = keyring.set_keys(IDP, jwks.map(str::as_bytes)).unwrap();
+            let kept = keyring.trusted(IDP).unwrap().keys.map(std::ptr::from_ref);
+            (put.map(|put| (put.usable, put.is_new)), kept)
+        };
+        assert_eq!(put(None), (Ok((0, false)), None));
+        let set = format!("{{\"keys\":[{}]}}", public(ES256));
+        let (first, kept) = put(Some(&set));
+        assert_eq!(first, Ok((1, true)));
+        assert_eq!(put(Some(&set)), (Ok((1, false)), kept));
+        assert_eq!(put(Some("{\"keys\":[]}")), (Err(KeySetProblem::NoUsableKey), kept));
+        let (other, kept) = put(Some(&format!("{set} ")));
+        assert_eq!(other, Ok((1, true)));
+        assert_eq!(put(Some(&format!("{set} "))), (Ok((1, false)), kept));
+        assert_eq!(put(None), (Ok((0, true)), None));
+        assert_eq!(put(Some(&set)).0, Ok((1, true)));
     }
 }
