@@ -728,7 +728,7 @@ impl Exchange {
     /// The answers are in the order of the sets, and one that cannot be used leaves the one of before.
     ///
     /// Costs what reading the sets costs, less where a key stands there as it did before, and some nanoseconds for each IdP
-    /// that is configured.
+    /// that is configured. A document that is to the byte the one of before changes nothing.
     pub fn put_fetched(&self, sets: &[(KeyOwner, Option<&[u8]>)]) -> Vec<Result<(), Error>> {
         let mut counted = Vec::with_capacity(sets.len());
         // Where none is other than before, or none can be used, there is no new generation.
