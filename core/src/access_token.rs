@@ -73,6 +73,9 @@ struct Facts {
 /// Bytes of a token that is weighed before its signature is checked, at most: most of ours have fewer.
 const NEAR: usize = 2_048;
 
+/// Room for what a token lists, in bytes: groups above all.
+const LISTS_BYTES: usize = 128;
+
 const TOKEN: usize = 0;
 const SUBJECT: usize = 1;
 const DIRECTORY_SUBJECT: usize = 2;
@@ -253,6 +256,11 @@ impl Weighed {
         self.facts.token()
     }
 
+    /// The bytes that it and what its claims say take.
+    pub(crate) fn memory(&self) -> usize {
+        self.facts.texts.memory()
+    }
+
     /// Its claims that say whose it is, whatever it is worth today: `client_id`, `jti`, `exp`.
     pub(crate) fn owner(&self) -> (&str, &str, i64) {
         (self.facts.texts.get(CLIENT_ID), self.facts.texts.get(JTI), self.facts.expires_at)
@@ -299,8 +307,9 @@ impl Facts {
             claims.scope()?.ok_or(MALFORMED)?.as_str(),
             claims.jti(usize::MAX)?,
         ];
-        // Of a token, half of its length again is what is copied of its claims, about.
-        let mut texts = Texts::with_room(token.len() + token.len() / 2, 2 * LISTS);
+        // The lists are not known to be short, but most are.
+        let fixed_bytes: usize = fixed.iter().map(|text| text.len()).sum();
+        let mut texts = Texts::with_room(2 * LISTS, fixed_bytes + LISTS_BYTES);
         for text in fixed {
             texts.push(text).ok_or(MALFORMED)?;
         }
@@ -381,9 +390,11 @@ impl Facts {
         let granted = if as_carried {
             None
         } else {
-            let mut granted = Texts::with_room(self.texts.get(SCOPE).len(), 1 + matching.groups().len());
-            granted.push(&scopes.print(&connector.scopes)).ok_or(GONE)?;
-            for group in matching.groups() {
+            let (scope, groups) = (scopes.print(&connector.scopes), matching.groups());
+            let bytes = groups.iter().map(|group| group.len()).sum::<usize>() + scope.len();
+            let mut granted = Texts::with_room(1 + groups.len(), bytes);
+            granted.push(&scope).ok_or(GONE)?;
+            for group in groups {
                 granted.push(group).ok_or(GONE)?;
             }
             Some(Arc::new(granted))

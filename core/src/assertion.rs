@@ -75,7 +75,8 @@ impl Slot {
         self.read_other_header(text, kind, parser)
     }
 
-    #[cold]
+    // Its code would lie in the way of that of the header that is known.
+    #[inline(never)]
     fn read_other_header(&mut self, text: &[u8], kind: Kind, parser: &mut Parser) -> Result<(), Reason> {
         self.header = None;
         let decoded = decode(text, &mut self.decoded)?;

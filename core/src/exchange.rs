@@ -740,8 +740,10 @@ impl Exchange {
         let state = self.load();
         let noted = sets.iter().zip(counted).map(|((owner, _), counted)| {
             counted.map(|put| match owner {
-                KeyOwner::Idp(issuer) => self.note(&state, &Note::Keys { issuer, usable: put.usable }),
-                KeyOwner::Client(_) => {}
+                KeyOwner::Idp(issuer) if put.is_new => {
+                    self.note(&state, &Note::Keys { issuer, usable: put.usable });
+                }
+                KeyOwner::Idp(_) | KeyOwner::Client(_) => {}
             })
         });
         noted.collect()

@@ -114,7 +114,8 @@ impl KeySet {
     }
 
     /// What it would come to if `json` took the place of `before`, where nothing would change by it: where `before` was read
-    /// from this very document, or there is none before or after.
+    /// from this very document, or there is none before or after. As with [`succeed`](Self::succeed), `before` was parsed with the
+    /// algorithms that are allowed now.
     pub(crate) fn same(before: Option<&Self>, json: Option<&[u8]>) -> Option<Put> {
         let is_same = match (before, json) {
             (Some(before), Some(json)) => json.len() <= MAX_DOCUMENT && mark(json) == before.mark,

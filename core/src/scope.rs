@@ -29,8 +29,9 @@ impl<'a> Scope<'a> {
         (strange | doubled == 0 && inside).then_some(Self(text))
     }
 
-    /// One that was read before, and kept as it was written.
+    /// One that [`read`](Self::read) took before, and that was kept as it was written.
     pub(crate) fn known(text: &'a str) -> Self {
+        debug_assert!(Self::read(text).is_some(), "{text:?}");
         Self(text)
     }
 

@@ -66,9 +66,9 @@ impl<T> Snapshot<T> {
     /// is dropped by a later update, never by its reader.
     pub(crate) fn update<E>(&self, change: impl FnOnce(&T) -> Result<T, E>) -> Result<(), E> {
         let mut retired = self.retired.lock();
+        retired.retain(is_held);
         let next = change(&self.load())?;
         let replaced = self.current.swap(Arc::new(next));
-        retired.retain(is_held);
         for wait in 0..YIELDS + NAPS {
             if !is_held(&replaced) {
                 return Ok(());

@@ -9,7 +9,7 @@ pub(crate) struct Texts {
 
 impl Texts {
     /// Without any, and with room for `count` of `bytes` together.
-    pub(crate) fn with_room(bytes: usize, count: usize) -> Self {
+    pub(crate) fn with_room(count: usize, bytes: usize) -> Self {
         Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(count) }
     }
 
@@ -20,6 +20,11 @@ impl Texts {
         self.text.push_str(one);
         self.ends.push(end);
         Some(())
+    }
+
+    /// The bytes of memory that they take.
+    pub(crate) fn memory(&self) -> usize {
+        self.text.capacity() + self.ends.capacity() * size_of::<u32>()
     }
 
     /// How many there are.
@@ -51,6 +56,7 @@ mod tests {
             texts.push(text).unwrap();
         }
         assert_eq!(texts.len(), 4);
+        assert!((7 + 4 * 4..100).contains(&texts.memory()));
         assert_eq!(texts.range(0..4).collect::<Vec<_>>(), ["a", "", "é€", "d"]);
         assert_eq!((texts.get(2), texts.get(4)), ("é€", ""));
         assert_eq!((Texts::with_room(0, 0).len(), Texts::with_room(0, 0).get(0)), (0, ""));

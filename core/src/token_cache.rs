@@ -20,7 +20,7 @@ use crate::reason::Reason;
 const SHARDS: usize = 64;
 /// Bytes of one generation of one shard, as far as the tokens and their claims go: 64 MiB in all, about.
 const SHARD_BYTES: usize = 512 * 1024;
-/// What an entry is charged for beside its token.
+/// What an entry is charged for beside its token and what that says.
 const ENTRY_OVERHEAD: usize = 512;
 
 /// Remembers the tokens that were weighed. Bounded: old entries make room, and are weighed again when they return.
@@ -119,7 +119,7 @@ impl Shard {
     }
 
     fn remember(&mut self, entry: Entry) {
-        let cost = entry.weighed.token().len() * 2 + ENTRY_OVERHEAD;
+        let cost = entry.weighed.memory() + ENTRY_OVERHEAD;
         if self.young_bytes + cost > SHARD_BYTES {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;

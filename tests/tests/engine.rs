@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use idjag::{
-    Algorithm, Check, Config, Directory, Event, Exchange, IdJag, IdJagMinter, Issued, Reason, Receipt,
-    Record, RecordUnavailable, Refusal, Request, Revocation, SigningKey,
+    Algorithm, Check, Config, Directory, Event, Exchange, IdJag, IdJagMinter, Issued, KeyOwner, Reason,
+    Receipt, Record, RecordUnavailable, Refusal, Request, Revocation, SigningKey,
 };
 use idjag_tests::SetClock;
 
@@ -275,6 +275,35 @@ fn a_reload_keeps_what_the_host_put() {
     assert_eq!(exchange(), Ok(()));
     engine.reload(config("https://elsewhere.example/keys")).unwrap();
     assert_eq!(exchange().map_err(Refusal::reason), Err(Reason::KeysUnavailable), "other keys are meant");
+}
+
+#[test]
+fn keys_that_are_put_again_are_no_new_generation() {
+    let (one, other) = (key(), key());
+    let text = claimed(
+        r#""jwks_uri": "https://acme.idp.example/keys""#,
+        r#"[{ "groups": ["eng"], "scopes": ["*"] }]"#,
+    );
+    let engine = engine(text);
+    let set = |key: &SigningKey| format!("{{\"keys\":[{}]}}", key.public_jwk().unwrap());
+    let (one, other, none) = (set(&one), set(&other), "{\"keys\":[]}".to_owned());
+    let put = |sets: &[Option<&String>]| {
+        let before = engine.stats().generation;
+        let of = |set: &Option<&String>| {
+            (KeyOwner::Idp(IDP.to_owned()), set.map(String::as_bytes).map(<[u8]>::to_vec))
+        };
+        let sets: Vec<_> = sets.iter().map(of).collect();
+        let sets: Vec<_> = sets.iter().map(|(owner, set)| (owner.clone(), set.as_deref())).collect();
+        let put: Vec<bool> = engine.put_fetched(&sets).iter().map(Result::is_ok).collect();
+        (put, engine.stats().generation - before)
+    };
+    assert_eq!(put(&[None]), (vec![true], 0), "there were none");
+    assert_eq!(put(&[Some(&one)]), (vec![true], 1));
+    assert_eq!(put(&[Some(&one)]), (vec![true], 0));
+    assert_eq!(put(&[Some(&one), Some(&none)]), (vec![true, false], 0));
+    assert_eq!(put(&[Some(&one), Some(&other)]), (vec![true, true], 1));
+    assert_eq!(put(&[None]), (vec![true], 1));
+    assert_eq!(put(&[Some(&other)]), (vec![true], 1));
 }
 
 #[test]
