@@ -289,11 +289,8 @@ fn keys_that_are_put_again_are_no_new_generation() {
     let (one, other, none) = (set(&one), set(&other), "{\"keys\":[]}".to_owned());
     let put = |sets: &[Option<&String>]| {
         let before = engine.stats().generation;
-        let of = |set: &Option<&String>| {
-            (KeyOwner::Idp(IDP.to_owned()), set.map(String::as_bytes).map(<[u8]>::to_vec))
-        };
-        let sets: Vec<_> = sets.iter().map(of).collect();
-        let sets: Vec<_> = sets.iter().map(|(owner, set)| (owner.clone(), set.as_deref())).collect();
+        let owner = || KeyOwner::Idp(IDP.to_owned());
+        let sets: Vec<_> = sets.iter().map(|set| (owner(), set.map(String::as_bytes))).collect();
         let put: Vec<bool> = engine.put_fetched(&sets).iter().map(Result::is_ok).collect();
         (put, engine.stats().generation - before)
     };
