@@ -26,6 +26,7 @@ static const char written[] =
     "{ id = \"notes\", resource = \"https://mcp.notes.example/\", scopes = [\"notes.read\"], state = \"planned\" }]\n";
 
 struct counts {
+    int number; /* of the thread, from 1 */
     int granted, replayed, valid, swapped;
 };
 
@@ -51,19 +52,26 @@ static void exchange(struct counts *counts) {
     idjag_token_free(token);
 }
 
-static idjag_result_t replace(idjag_error_t *error) {
+/* Keys that are put again are no change, so each thread puts another document: with as many spaces as its number. */
+static idjag_result_t replace(int number, idjag_error_t *error) {
     static const char *const people = "{\"version\":1,\"people\":[]}";
     json_t *idp = json_array_get(json_object_get(world, "idps"), 0);
     const char *issuer = json_string_value(json_object_get(idp, "issuer"));
     idjag_config_t config = IDJAG_CONFIG_INIT;
     idjag_result_t result;
-    char *keys;
+    char *keys, *spaced;
+    size_t length;
     switch (kind) {
     case POLICY: return idjag_put_policy(engine, "p", 1, written, strlen(written), error);
     case DIRECTORY: return idjag_put_directory(engine, IDJAG_DIRECTORY_JSON, "d", 1, people, strlen(people), error);
     case KEYS:
         keys = json_dumps(json_object_get(idp, "jwks"), 0);
-        result = idjag_put_jwks(engine, issuer, strlen(issuer), keys, strlen(keys), error);
+        length = strlen(keys) + (size_t)number;
+        spaced = malloc(length + 1);
+        CHECK(spaced != NULL, "memory");
+        snprintf(spaced, length + 1, "%s%*s", keys, number, "");
+        result = idjag_put_jwks(engine, issuer, strlen(issuer), spaced, length, error);
+        free(spaced);
         free(keys);
         return result;
     case EVERYTHING:
@@ -78,7 +86,7 @@ static void *work(void *counts) {
     idjag_error_t error = IDJAG_ERROR_INIT;
     pthread_barrier_wait(&together);
     exchange((struct counts *)counts);
-    CHECK(replace(&error) == IDJAG_OK, "%s", error.message);
+    CHECK(replace(((struct counts *)counts)->number, &error) == IDJAG_OK, "%s", error.message);
     ((struct counts *)counts)->swapped += kind != NOTHING;
     exchange((struct counts *)counts);
     return NULL;
@@ -94,13 +102,14 @@ int main(int count, char **arguments) {
     CHECK(pthread_barrier_init(&together, NULL, THREADS) == 0, "barrier");
     for (round = 0; round < rounds; round++) {
         pthread_t threads[THREADS];
-        struct counts counts[THREADS], sum = {0, 0, 0, 0};
+        struct counts counts[THREADS], sum = {0, 0, 0, 0, 0};
         idjag_exchange_t *handle = check_engine(arguments[2], json_integer_value(json_object_get(step, "now")));
         idjag_stats_t stats = IDJAG_STATS_INIT;
         engine = handle;
         kind = round % KINDS;
         for (index = 0; index < THREADS; index++) {
             memset(&counts[index], 0, sizeof counts[index]);
+            counts[index].number = index + 1;
             CHECK(pthread_create(&threads[index], NULL, work, &counts[index]) == 0, "thread");
         }
         for (index = 0; index < THREADS; index++) {
