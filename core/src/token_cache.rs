@@ -119,7 +119,9 @@ impl Shard {
     }
 
     fn remember(&mut self, entry: Entry) {
-        let cost = entry.weighed.memory() + ENTRY_OVERHEAD;
+        // Never less than twice the token: what a token is granted today may be other texts again.
+        let weighed = &entry.weighed;
+        let cost = weighed.memory().max(weighed.token().len() * 2) + ENTRY_OVERHEAD;
         if self.young_bytes + cost > SHARD_BYTES {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;
