@@ -54,8 +54,10 @@ pub struct VerifiedToken {
 /// What a token says. It never changes.
 #[derive(PartialEq, Eq)]
 struct Facts {
-    /// The token to the byte and what its claims say, by the numbers below; then groups, groups that the IdP listed, and
-    /// types of `authorization_details`.
+    /// To the byte.
+    token: Box<[u8]>,
+    /// What its claims say, by the numbers below; then groups, groups that the IdP listed, and types of
+    /// `authorization_details`.
     texts: Texts,
     has_tenant: bool,
     /// The groups that the policy matched when the token was minted.
@@ -76,16 +78,15 @@ const NEAR: usize = 2_048;
 /// Room for what a token lists, in bytes: groups above all.
 const LISTS_BYTES: usize = 128;
 
-const TOKEN: usize = 0;
-const SUBJECT: usize = 1;
-const DIRECTORY_SUBJECT: usize = 2;
-const IDP: usize = 3;
-const TENANT: usize = 4;
-const CLIENT_ID: usize = 5;
-const RESOURCE: usize = 6;
-const SCOPE: usize = 7;
-const JTI: usize = 8;
-const LISTS: usize = 9;
+const SUBJECT: usize = 0;
+const DIRECTORY_SUBJECT: usize = 1;
+const IDP: usize = 2;
+const TENANT: usize = 3;
+const CLIENT_ID: usize = 4;
+const RESOURCE: usize = 5;
+const SCOPE: usize = 6;
+const JTI: usize = 7;
+const LISTS: usize = 8;
 
 impl VerifiedToken {
     /// `sub`, as the IdP wrote it.
@@ -188,7 +189,7 @@ impl VerifiedToken {
     }
 
     fn payload(&self) -> &[u8] {
-        Compact::split(self.facts.token().as_bytes()).map(|compact| compact.payload).unwrap_or_default()
+        Compact::split(&self.facts.token).map(|compact| compact.payload).unwrap_or_default()
     }
 }
 
@@ -252,13 +253,13 @@ impl Weighed {
     }
 
     /// The token, to the byte.
-    pub(crate) fn token(&self) -> &str {
-        self.facts.token()
+    pub(crate) fn token(&self) -> &[u8] {
+        &self.facts.token
     }
 
     /// The bytes that it and what its claims say take.
     pub(crate) fn memory(&self) -> usize {
-        self.facts.texts.memory()
+        self.facts.token.len() + self.facts.texts.memory()
     }
 
     /// Its claims that say whose it is, whatever it is worth today: `client_id`, `jti`, `exp`.
@@ -297,7 +298,6 @@ impl Facts {
         };
         let tenant = claims.tenant()?;
         let fixed: [&str; LISTS] = [
-            str::from_utf8(token).map_err(|_| MALFORMED)?,
             subject,
             directory_subject,
             idp,
@@ -332,13 +332,9 @@ impl Facts {
             issued_at: claims.issued()?.floor(),
             expires_at: claims.expires()?.floor(),
             bound_to: claims.confirmation()?.unwrap_or_default(),
+            token: token.into(),
             texts,
         })
-    }
-
-    /// The token, to the byte.
-    fn token(&self) -> &str {
-        self.texts.get(TOKEN)
     }
 
     fn tenant(&self) -> Option<&str> {

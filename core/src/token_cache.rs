@@ -104,7 +104,7 @@ impl Shard {
         token: &[u8],
         today: &Today<'_>,
     ) -> Option<Result<VerifiedToken, Reason>> {
-        let same = |entry: &Entry| entry.hash == hash && entry.weighed.token().as_bytes() == token;
+        let same = |entry: &Entry| entry.hash == hash && entry.weighed.token() == token;
         if let Some(entry) = self.young.find_mut(hash, same) {
             return entry.weighed.refresh(today).then(|| entry.weighed.verdict());
         }
