@@ -536,6 +536,8 @@ fn copy<'o>(signature: &[u8], out: &'o mut [u8; MAX_SIGNATURE]) -> Result<&'o [u
 mod provider_specific {
     use std::sync::OnceLock;
 
+    use parking_lot::Mutex;
+
     use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
     use aws_lc_rs::rsa::KeySize;
     use aws_lc_rs::signature::{
@@ -560,24 +562,40 @@ mod provider_specific {
 
     enum Form {
         Point(ParsedPublicKey),
-        /// RSA. The provider's form of it is made for the first signature that is looked at: it takes a kilobyte, and
-        /// another one with what the provider works out then, and a set often has keys that sign nothing at present.
-        Numbers(&'static RsaParameters, RsaNumbers, OnceLock<Box<ParsedPublicKey>>),
+        Numbers(Late),
+    }
+
+    /// An RSA key, of which the provider's form is made for the first signature that is looked at: it takes a kilobyte, and
+    /// another one with what the provider works out then, and a set often has keys that sign nothing at present.
+    struct Late {
+        parameters: &'static RsaParameters,
+        /// None once the provider has them.
+        numbers: Mutex<Option<RsaNumbers>>,
+        parsed: OnceLock<Box<ParsedPublicKey>>,
+    }
+
+    impl Late {
+        /// None only where there is no memory: everything that it could refuse was checked.
+        fn parsed(&self) -> Option<&ParsedPublicKey> {
+            if self.parsed.get().is_none() {
+                let mut waiting = self.numbers.lock();
+                if let Some(numbers) = &*waiting {
+                    let components = PublicKeyComponents { n: &*numbers.n, e: numbers.e() };
+                    let key = components.to_parsed_public_key(self.parameters).ok()?;
+                    self.parsed.get_or_init(|| Box::new(key));
+                    *waiting = None;
+                }
+            }
+            self.parsed.get().map(|key| &**key)
+        }
     }
 
     impl Form {
-        /// None only where there is no memory: everything that it could refuse was checked.
         fn parsed(&self) -> Option<&ParsedPublicKey> {
-            let (parameters, numbers, parsed) = match self {
-                Self::Point(key) => return Some(key),
-                Self::Numbers(parameters, numbers, parsed) => (*parameters, numbers, parsed),
-            };
-            if let Some(key) = parsed.get() {
-                return Some(key);
+            match self {
+                Self::Point(key) => Some(key),
+                Self::Numbers(late) => late.parsed(),
             }
-            let components = PublicKeyComponents { n: &*numbers.n, e: numbers.e() };
-            let key = components.to_parsed_public_key(parameters).ok()?;
-            Some(parsed.get_or_init(|| Box::new(key)))
         }
     }
 
@@ -586,7 +604,8 @@ mod provider_specific {
         parameters: &'static RsaParameters,
         numbers: RsaNumbers,
     ) -> Parsed {
-        Parsed { form: Form::Numbers(parameters, numbers, OnceLock::new()), hash: hash(algorithm) }
+        let late = Late { parameters, numbers: Mutex::new(Some(numbers)), parsed: OnceLock::new() };
+        Parsed { form: Form::Numbers(late), hash: hash(algorithm) }
     }
 
     fn hash(algorithm: Algorithm) -> Option<&'static digest::Algorithm> {

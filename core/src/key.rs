@@ -439,6 +439,35 @@ mod tests {
         }
     }
 
+    /// The provider gets an RSA key at its first signature, for each algorithm by itself; the numbers are let go of then.
+    #[test]
+    fn an_rsa_key_is_the_same_for_all_who_use_it_first() {
+        const CASES: [(Algorithm, &str, bool); 4] = [
+            (Algorithm::RS512, "message", false),
+            (Algorithm::RS256, "message", true),
+            (Algorithm::RS256, "massage", false),
+            (Algorithm::RS256, "message", true),
+        ];
+        let signer = SigningKey::from_jwk(RS256.as_bytes()).unwrap();
+        let signature = signed(&signer, b"message");
+        let jwk = edited(&public(RS256), &[("alg", Value::Null)]);
+        for _ in 0..20 {
+            let jwk = Jwk::parse(jwk.as_bytes()).unwrap();
+            let key = jwk.verifying_key(&[Algorithm::RS512, Algorithm::RS256]).unwrap();
+            let begin = std::sync::Barrier::new(CASES.len());
+            std::thread::scope(|scope| {
+                for (algorithm, message, is_its) in CASES {
+                    let (key, signature, begin) = (&key, &signature, &begin);
+                    scope.spawn(move || {
+                        begin.wait();
+                        assert_eq!(key.verify(algorithm, message.as_bytes(), signature), is_its, "{message}");
+                        assert!(key.verify(Algorithm::RS256, b"message", signature));
+                    });
+                }
+            });
+        }
+    }
+
     #[test]
     fn keys_are_shared_among_threads() {
         fn shared<T: Send + Sync>() {}
