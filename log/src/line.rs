@@ -60,8 +60,8 @@ impl<'b> Line<'b> {
         timestamp(at_ms, out);
         out.push(b'"');
         let mut line = Self { out, cut: Cut::default() };
-        line.text("code", code);
-        line.text("event", event);
+        line.word("code", code);
+        line.word("event", event);
         line
     }
 
@@ -92,6 +92,17 @@ impl<'b> Line<'b> {
     /// A member that is a string; an empty one is left out.
     pub(crate) fn text(&mut self, name: &'static str, text: &str) {
         self.text_up_to(name, text, LONGEST);
+    }
+
+    /// The same of a word of ours: short, and nothing in it is escaped.
+    pub(crate) fn word(&mut self, name: &'static str, word: &'static str) {
+        debug_assert!(is_plain(word.as_bytes()) && word.len() <= LONGEST, "{word:?}");
+        if !word.is_empty() {
+            self.name(name);
+            self.out.push(b'"');
+            self.out.extend_from_slice(word.as_bytes());
+            self.out.push(b'"');
+        }
     }
 
     /// The same, of which so many bytes are kept.
@@ -156,18 +167,18 @@ impl<'b> Line<'b> {
     }
 
     /// Bytes in hexadecimal; zeros stand for nothing and are left out.
-    pub(crate) fn octets(&mut self, name: &'static str, octets: &[u8]) {
+    pub(crate) fn octets(&mut self, name: &'static str, octets: &[u8; 16]) {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        if octets.iter().all(|octet| *octet == 0) {
+        if *octets == [0; 16] {
             return;
         }
-        self.name(name);
-        self.out.push(b'"');
         let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or(b'0');
-        for octet in octets {
-            self.out.extend_from_slice(&[digit(octet >> 4), digit(octet & 15)]);
+        let mut text = [b'"'; 34];
+        for (digits, octet) in text[1..].chunks_exact_mut(2).zip(octets) {
+            digits.copy_from_slice(&[digit(octet >> 4), digit(octet & 15)]);
         }
-        self.out.push(b'"');
+        self.name(name);
+        self.out.extend_from_slice(&text);
     }
 
     /// The person, as the configuration says.
@@ -200,12 +211,12 @@ pub(crate) fn exchange(out: &mut Vec<u8>, event: &Event<'_>, subjects: &Subjects
         Some(_) => ("IJ100E", "deny"),
     };
     let mut line = Line::new(out, event.at_ms, code, "exchange");
-    line.text("decision", decision);
+    line.word("decision", decision);
     if let Some(refusal) = refused {
-        line.text("reason", refusal.slug());
-        line.text("rfc_error", refusal.oauth_error().as_str());
+        line.word("reason", refusal.slug());
+        line.word("rfc_error", refusal.oauth_error().as_str());
     }
-    line.text("endpoint", event.endpoint);
+    line.word("endpoint", event.endpoint);
     line.flag("verified", event.signature_valid);
     line.text("iss", event.issuer);
     line.text("tenant", event.tenant.unwrap_or_default());
@@ -233,9 +244,9 @@ pub(crate) fn exchange(out: &mut Vec<u8>, event: &Event<'_>, subjects: &Subjects
             line.number(name, at);
         }
     }
-    line.text("alg", event.alg);
+    line.word("alg", event.alg);
     line.text("kid", event.kid.unwrap_or_default());
-    line.text("bound_to", event.bound_to);
+    line.word("bound_to", event.bound_to);
     line.flag("reused", event.reused);
     line.text("token_jti", event.token_jti);
     if event.token_expires_at != 0 {
@@ -277,9 +288,7 @@ fn beginning(text: &str, longest: usize) -> &str {
 
 /// Writes `text`, up to so many bytes of what it becomes: a control takes six. Whether that was all of it.
 fn escape(text: &str, longest: usize, out: &mut Vec<u8>) -> bool {
-    let needs_care = |byte: &u8| !(0x20..0x7f).contains(byte) || *byte == b'"' || *byte == b'\\';
-    // Without a way out, so that it runs over many bytes at once.
-    if !text.as_bytes().iter().fold(false, |found, byte| found | needs_care(byte)) {
+    if is_plain(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
         return true;
     }
@@ -298,6 +307,28 @@ fn escape(text: &str, longest: usize, out: &mut Vec<u8>) -> bool {
         }
     }
     true
+}
+
+/// Whether `text` stands in a line as it is: printable ASCII but quotes and backslashes.
+fn is_plain(text: &[u8]) -> bool {
+    /// Without a way out, so that it is all of them at once.
+    fn strange<const N: usize>(some: &[u8; N]) -> u8 {
+        some.iter().fold(0, |found, byte| {
+            found
+                | u8::from(!(0x20..0x7f).contains(byte))
+                | u8::from(*byte == b'"')
+                | u8::from(*byte == b'\\')
+        })
+    }
+    // The last ones may have been looked at already.
+    let found = if let Some(last) = text.last_chunk::<16>() {
+        text.as_chunks::<16>().0.iter().fold(strange(last), |found, some| found | strange(some))
+    } else if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        strange(first) | strange(last)
+    } else {
+        text.iter().fold(0, |found, byte| found | strange(&[*byte]))
+    };
+    found == 0
 }
 
 /// Whether a terminal or a reader of lines could take this for a command: controls, line separators, marks that turn the

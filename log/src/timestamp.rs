@@ -8,20 +8,20 @@ pub(crate) fn timestamp(at_ms: i64, out: &mut Vec<u8>) {
     let at = at_ms.div_euclid(1000);
     let (year, month, day) = date(at.div_euclid(86_400));
     let second = at.rem_euclid(86_400);
-    let digit = |value: i64| b'0' + u8::try_from(value.rem_euclid(10)).unwrap_or(0);
-    let mut two = |number: i64, after: &[u8]| {
-        out.extend_from_slice(&[digit(number / 10), digit(number)]);
-        out.extend_from_slice(after);
-    };
-    two(year / 100, b"");
-    two(year % 100, b"-");
-    two(month, b"-");
-    two(day, b"T");
-    two(second / 3600, b":");
-    two(second / 60 % 60, b":");
-    two(second % 60, b".");
     let ms = at_ms.rem_euclid(1000);
-    out.extend_from_slice(&[digit(ms / 100), digit(ms / 10), digit(ms), b'Z']);
+    let digit = |value: i64| b'0' + u8::try_from(value.rem_euclid(10)).unwrap_or(0);
+    let two = |number: i64| [digit(number / 10), digit(number)];
+    let mut text = *b"yyyy-mm-ddThh:mm:ss.msmZ";
+    text[0..2].copy_from_slice(&two(year / 100));
+    text[2..4].copy_from_slice(&two(year % 100));
+    text[5..7].copy_from_slice(&two(month));
+    text[8..10].copy_from_slice(&two(day));
+    text[11..13].copy_from_slice(&two(second / 3600));
+    text[14..16].copy_from_slice(&two(second / 60 % 60));
+    text[17..19].copy_from_slice(&two(second % 60));
+    text[20..22].copy_from_slice(&two(ms / 10));
+    text[22] = digit(ms);
+    out.extend_from_slice(&text);
 }
 
 /// Seconds since 1970 of a time as lines have it: `2026-11-25T22:13:56.123Z`, or without milliseconds, which are cut off.
