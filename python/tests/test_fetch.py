@@ -23,26 +23,29 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import idjag
 
 OURS, RESOURCE = "https://auth.chat.example", "https://mcp.chat.example/mcp"
+METADATA = "/.well-known/openid-configuration"
 
 
 class Served:
-    """An IdP over HTTPS on loopback. `pause` is how long its keys take."""
+    """An IdP over HTTPS on loopback. `pause` is how long its keys take; `lies`, what it answers at a path instead."""
 
     def __init__(self, folder: Path) -> None:
         self.pause = 0.0
         self.asked = 0
+        self.lies: dict[str, tuple[int, bytes]] = {}
         served = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                if self.path == "/.well-known/openid-configuration":
+                if self.path == METADATA:
                     body = {"issuer": served.idp.issuer, "jwks_uri": f"{served.idp.issuer}/keys"}
                 else:
                     served.asked += 1
                     time.sleep(served.pause)
                     body = served.idp.jwks
-                text = json.dumps(body).encode()
-                self.send_response(200)
+                status, text = served.lies.get(self.path, (200, json.dumps(body).encode()))
+                self.send_response(status)
+                self.send_header("Location", "/elsewhere")
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(text)
@@ -183,6 +186,36 @@ def test_keys_that_are_not_to_be_had_are_unavailable(served: Served) -> None:
     [keys] = exchange.stats()["keys"]
     assert keys["state"] == "absent"
     assert "127.0.0.1 is not a public address" in (keys["last_error"] or "")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body", "said"),
+    [
+        (METADATA, 500, b"", "status 500"),
+        (
+            METADATA,
+            200,
+            b'{"issuer":"https://idp.example","jwks_uri":"https://127.0.0.1/keys"}',
+            "issuer `https://idp.example`",
+        ),
+        (METADATA, 200, b"<html></html>", "metadata cannot be used"),
+        (METADATA, 302, b"", "redirect (302)"),
+        ("/keys", 302, b"", "redirect (302)"),
+        ("/keys", 200, b'{"keys":[]}', "key set cannot be used"),
+        ("/keys", 200, b" " * ((1 << 20) + 1), "longer than 1 MiB"),
+    ],
+)
+def test_what_fails_or_lies_is_told(served: Served, path: str, status: int, body: bytes, said: str) -> None:
+    served.lies[path] = status, body
+    exchange = idjag.Exchange(served.config())
+    with pytest.raises(idjag.Unavailable) as unavailable:
+        exchange.exchange(served.id_jag(), client_id=CLIENT)
+    assert unavailable.value.slug == "keys_unavailable"
+    [keys] = exchange.stats()["keys"]
+    assert (keys["state"], said in (keys["last_error"] or "")) == ("absent", True), keys
+    assert served.asked == (path == "/keys"), "a redirect was followed"
+    served.lies.clear()
+    assert idjag.Exchange(served.config()).exchange(served.id_jag(), client_id=CLIENT).access_token
 
 
 def test_other_threads_run_while_one_waits_for_keys(served: Served) -> None:

@@ -18,12 +18,45 @@ static char origin[64];
 static idjag_idp_t *idp;
 
 /* How the server answers, and what it was asked. Read and written by several threads. */
-enum { SERVES, HANGS, FAILS };
+enum { SERVES, HANGS, LIES };
 static int mode, asked;
+
+/* What an identity provider answers that fails or lies, for its keys or for its metadata, and what is said of that. */
+static const struct {
+    int for_keys;
+    unsigned status;
+    const char *body, *said;
+} lies[] = {
+    {0, 500, "", "status 500"},
+    {0, 200, "{\"issuer\":\"https://idp.example\",\"jwks_uri\":\"https://127.0.0.1/keys\"}", "issuer `https://idp.example`"},
+    {0, 200, "<html></html>", "metadata cannot be used"},
+    {0, 302, "", "redirect (302)"},
+    {1, 302, "", "redirect (302)"},
+    {1, 200, "{\"keys\":[]}", "key set cannot be used"},
+    {1, 200, NULL, "longer than 1 MiB"},
+};
+static size_t lie;
 
 static enum MHD_Result reply(struct MHD_Connection *connection, unsigned status, const char *body) {
     struct MHD_Response *response = MHD_create_response_from_buffer(strlen(body), (void *)body, MHD_RESPMEM_MUST_COPY);
     enum MHD_Result sent = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    return sent;
+}
+
+/* The lie that is told; without a body it is longer than anything that is read. */
+static enum MHD_Result reply_with_lie(struct MHD_Connection *connection) {
+    static char flood[(1 << 20) + 1];
+    struct MHD_Response *response;
+    enum MHD_Result sent;
+    const char *body = lies[lie].body ? lies[lie].body : flood;
+    size_t length = lies[lie].body ? strlen(body) : sizeof flood;
+    if (body == flood) {
+        memset(flood, ' ', sizeof flood);
+    }
+    response = MHD_create_response_from_buffer(length, (void *)body, MHD_RESPMEM_PERSISTENT);
+    CHECK(MHD_add_response_header(response, "Location", "/elsewhere") == MHD_YES, "header");
+    sent = MHD_queue_response(connection, lies[lie].status, response);
     MHD_destroy_response(response);
     return sent;
 }
@@ -44,8 +77,9 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection, c
     if (__atomic_load_n(&mode, __ATOMIC_SEQ_CST) == HANGS) {
         nanosleep(&long_enough, NULL);
     }
-    if (__atomic_load_n(&mode, __ATOMIC_SEQ_CST) != SERVES) {
-        return reply(connection, 500, "");
+    CHECK(strcmp(path, "/elsewhere") != 0, "a redirect was followed");
+    if (__atomic_load_n(&mode, __ATOMIC_SEQ_CST) == LIES && lies[lie].for_keys == (strcmp(path, "/keys") == 0)) {
+        return reply_with_lie(connection);
     }
     if (strcmp(path, "/.well-known/openid-configuration") == 0) {
         snprintf(metadata, sizeof metadata, "{\"issuer\":\"%s\",\"jwks_uri\":\"%s/keys\"}", origin, origin);
@@ -179,18 +213,23 @@ static void nothing_from_where_it_must_not_be(const char *folder) {
     idjag_exchange_free(engine);
 }
 
-static void what_fails_is_told(const char *folder) {
-    idjag_exchange_t *engine;
+static void what_fails_or_lies_is_told(const char *folder) {
     idjag_error_t error = IDJAG_ERROR_INIT;
     idjag_source_t source = IDJAG_SOURCE_INIT;
-    idjag_sources_t *sources;
-    __atomic_store_n(&mode, FAILS, __ATOMIC_SEQ_CST);
-    engine = new_engine(folder, "discover = true\nlocal = true");
-    CHECK(present(engine, idp, &error) == IDJAG_UNAVAILABLE, "%s", error.slug);
-    sources = state(engine, &source);
-    CHECK(source.uri == NULL && strstr(source.last_error, "500") != NULL, "%s", source.last_error);
-    idjag_sources_free(sources);
-    idjag_exchange_free(engine);
+    for (lie = 0; lie < sizeof lies / sizeof lies[0]; lie++) {
+        idjag_exchange_t *engine;
+        idjag_sources_t *sources;
+        __atomic_store_n(&mode, LIES, __ATOMIC_SEQ_CST);
+        engine = new_engine(folder, "discover = true\nlocal = true");
+        until_keys_came(engine);
+        CHECK(present(engine, idp, &error) == IDJAG_UNAVAILABLE && strcmp(error.slug, "keys_unavailable") == 0, "%s", error.slug);
+        sources = state(engine, &source);
+        CHECK(source.state == IDJAG_SOURCE_ABSENT && source.failures > 0, "lie %d", (int)lie);
+        CHECK(strstr(source.last_error, lies[lie].said) != NULL, "%s", source.last_error);
+        idjag_sources_free(sources);
+        idjag_exchange_free(engine);
+        __atomic_store_n(&mode, SERVES, __ATOMIC_SEQ_CST);
+    }
 }
 
 /* AddressSanitizer and valgrind see whether a thread comes back to an engine that is gone. */
@@ -365,7 +404,7 @@ int main(int count, char **arguments) {
     idp = check_new_idp(origin, NULL);
     they_come_by_themselves(arguments[1]);
     nothing_from_where_it_must_not_be(arguments[1]);
-    what_fails_is_told(arguments[1]);
+    what_fails_or_lies_is_told(arguments[1]);
     a_handle_ends_while_a_fetch_is_on_its_way(arguments[1]);
     a_host_fetches(arguments[1]);
     a_child_of_fork_leaves_it_alone(arguments[1]);
