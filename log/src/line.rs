@@ -354,6 +354,21 @@ mod tests {
         "",
     ];
 
+    #[test]
+    fn a_byte_that_needs_care_is_seen_wherever_it_stands() {
+        for length in 0..=40 {
+            let plain = vec![b'~'; length];
+            assert!(is_plain(&plain), "{length}");
+            for (at, strange) in
+                (0..length).flat_map(|at| [0, 0x1f, b'"', b'\\', 0x7f, 0x80, 0xff].map(|byte| (at, byte)))
+            {
+                let mut text = plain.clone();
+                text[at] = strange;
+                assert!(!is_plain(&text), "{strange} at {at} of {length}");
+            }
+        }
+    }
+
     fn written(event: &Event<'_>, subjects: &Subjects) -> (String, Value) {
         let mut out = b"left over".to_vec();
         exchange(&mut out, event, subjects);
