@@ -257,6 +257,11 @@ impl Weighed {
         &self.facts.token
     }
 
+    /// The bytes that it and what its claims say take.
+    pub(crate) fn memory(&self) -> usize {
+        self.facts.token.len() + self.facts.texts.memory()
+    }
+
     /// Its claims that say whose it is, whatever it is worth today: `client_id`, `jti`, `exp`.
     pub(crate) fn owner(&self) -> (&str, &str, i64) {
         (self.facts.texts.get(CLIENT_ID), self.facts.texts.get(JTI), self.facts.expires_at)

@@ -22,6 +22,11 @@ impl Texts {
         Some(())
     }
 
+    /// The bytes of memory that they take.
+    pub(crate) fn memory(&self) -> usize {
+        self.text.capacity() + self.ends.capacity() * size_of::<u32>()
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
@@ -51,6 +56,7 @@ mod tests {
             texts.push(text).unwrap();
         }
         assert_eq!(texts.len(), 4);
+        assert!((7 + 4 * 4..100).contains(&texts.memory()));
         assert_eq!(texts.range(0..4).collect::<Vec<_>>(), ["a", "", "é€", "d"]);
         assert_eq!((texts.get(2), texts.get(4)), ("é€", ""));
         assert_eq!((Texts::with_room(0, 0).len(), Texts::with_room(0, 0).get(0)), (0, ""));

@@ -119,8 +119,9 @@ impl Shard {
     }
 
     fn remember(&mut self, entry: Entry) {
-        // What the token says and what it is granted today take less than the token as a rule.
-        let cost = entry.weighed.token().len() * 2 + ENTRY_OVERHEAD;
+        // Never less than twice the token: what a token is granted today may be other texts again.
+        let weighed = &entry.weighed;
+        let cost = weighed.memory().max(weighed.token().len() * 2) + ENTRY_OVERHEAD;
         if self.young_bytes + cost > SHARD_BYTES {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;
