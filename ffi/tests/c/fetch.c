@@ -225,6 +225,7 @@ static void what_fails_or_lies_is_told(const char *folder) {
         CHECK(present(engine, idp, &error) == IDJAG_UNAVAILABLE && strcmp(error.slug, "keys_unavailable") == 0, "%s", error.slug);
         sources = state(engine, &source);
         CHECK(source.state == IDJAG_SOURCE_ABSENT && source.failures > 0, "lie %d", (int)lie);
+        CHECK(lies[lie].for_keys || source.uri == NULL, "%s", source.uri);
         CHECK(strstr(source.last_error, lies[lie].said) != NULL, "%s", source.last_error);
         idjag_sources_free(sources);
         idjag_exchange_free(engine);
