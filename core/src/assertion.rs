@@ -6,7 +6,6 @@
 //! signature, because a refusal does not depend on who wrote the token. No acceptance does either: only
 //! [`Plausible::verify`] makes an [`Assertion`].
 
-use crate::alg::Algorithm;
 use crate::base64url;
 use crate::claims::{Claims, GroupsClaim};
 use crate::clients::Clients;
@@ -17,6 +16,7 @@ use crate::jwks::NoKey;
 use crate::jws::{Compact, Header};
 use crate::key::VerifyingKey;
 use crate::keyring::{Keyring, Trusted};
+use crate::known_header::KnownHeader;
 use crate::mint;
 use crate::possession::{Confirmation, Possession};
 use crate::reason::Reason;
@@ -38,7 +38,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn admits(self, typ: Option<&str>) -> bool {
+    pub(crate) fn admits(self, typ: Option<&str>) -> bool {
         match self {
             Self::IdJag => typ == Some(TYP),
             Self::AccessToken => typ == Some(mint::TYP),
@@ -50,41 +50,10 @@ impl Kind {
 /// The memory that one token needs while it is looked at. Reused, and never smaller than what it held before.
 #[derive(Default)]
 pub(crate) struct Slot {
-    decoded: Vec<u8>,
-    header: Option<KnownHeader>,
+    header: KnownHeader,
     payload: Vec<u8>,
     signature: Vec<u8>,
     memory: Memory,
-}
-
-/// A header that was read and found in order. An IdP writes the same one into token after token.
-struct KnownHeader {
-    /// As it stands in the token.
-    text: Vec<u8>,
-    kind: Kind,
-    alg: Algorithm,
-    kid: Option<String>,
-}
-
-impl Slot {
-    /// Reads a header, unless it is to the byte the one that was read before.
-    fn read_header(&mut self, text: &[u8], kind: Kind, parser: &mut Parser) -> Result<(), Reason> {
-        if self.header.as_ref().is_some_and(|known| known.text == text && known.kind == kind) {
-            return Ok(());
-        }
-        self.read_other_header(text, kind, parser)
-    }
-
-    // Its code would lie in the way of that of the header that is known.
-    #[inline(never)]
-    fn read_other_header(&mut self, text: &[u8], kind: Kind, parser: &mut Parser) -> Result<(), Reason> {
-        self.header = None;
-        let decoded = decode(text, &mut self.decoded)?;
-        let document = Document::read(decoded, parser, &mut self.memory)?;
-        let Header { alg, kid } = Header::read(&document, |typ| kind.admits(typ))?;
-        self.header = Some(KnownHeader { text: text.to_owned(), kind, alg, kid: kid.map(str::to_owned) });
-        Ok(())
-    }
 }
 
 /// Decodes one part of a token.
@@ -114,11 +83,8 @@ impl<'a> Presented<'a> {
             return Err(Reason::AssertionTooLarge);
         }
         let compact = Compact::split(token)?;
-        slot.read_header(compact.header, kind, parser)?;
-        let Slot { header: Some(known), payload, signature, memory, .. } = slot else {
-            return Err(Reason::JsonInvalid);
-        };
-        let header = Header { alg: known.alg, kid: known.kid.as_deref() };
+        let Slot { header, payload, signature, memory } = slot;
+        let header = header.read(compact.header, kind, parser, memory)?;
         if header.alg.is_symmetric() && kind == Kind::IdJag {
             return Err(Reason::AlgNotAllowed);
         }

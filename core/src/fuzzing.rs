@@ -2,12 +2,13 @@
 //! about anything here, and only the feature `fuzzing` opens it.
 
 use crate::alg::Algorithm;
-use crate::assertion::TYP;
+use crate::assertion::Kind;
 use crate::base64url;
 use crate::claims::{Claims, GroupsClaim};
 use crate::json::{self, Document, Memory, Parser, Value};
 use crate::json_writer::JsonWriter;
 use crate::jws::{Compact, Header};
+use crate::known_header::KnownHeader;
 use crate::possession::Confirmation;
 use crate::reason::Reason;
 use crate::time::NumericDate;
@@ -33,14 +34,17 @@ pub struct Jws {
 /// What each claim says, by its name: a text, nothing, or a refusal.
 pub type Readings = Vec<(&'static str, Result<Option<String>, Reason>)>;
 
-/// Takes an ID-JAG apart.
+/// A header that was read before.
+const BEFORE: &str = r#"{"alg":"RS256","typ":"oauth-id-jag+jwt","kid":"k1"}"#;
+
+/// Takes an ID-JAG apart, after another one whose header may have differed in nothing but the `kid`.
 pub fn jws(token: &[u8]) -> Result<Jws, Reason> {
     let compact = Compact::split(token)?;
     let decode = |part| base64url::decode(part).map_err(|_| Reason::EncodingInvalid);
-    let (alg, kid) = read(&decode(compact.header)?, |header| {
-        let Header { alg, kid } = Header::read(header, |typ| typ == Some(TYP))?;
-        Ok((alg, kid.map(str::to_owned)))
-    })?;
+    let (mut known, mut parser, mut memory) = (KnownHeader::default(), Parser::default(), Memory::default());
+    known.read(base64url::encode(BEFORE.as_bytes()).as_bytes(), Kind::IdJag, &mut parser, &mut memory)?;
+    let Header { alg, kid } = known.read(compact.header, Kind::IdJag, &mut parser, &mut memory)?;
+    let kid = kid.map(str::to_owned);
     Ok(Jws { alg, kid, payload: decode(compact.payload)?, signature: decode(compact.signature)? })
 }
 

@@ -111,6 +111,7 @@ mod jws;
 mod key;
 mod key_source;
 mod keyring;
+mod known_header;
 mod limiter;
 mod mark;
 mod mint;

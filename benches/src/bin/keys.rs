@@ -28,12 +28,19 @@ const FLOOD: usize = 100_000;
 const TOGETHER: usize = 64;
 /// What is said to a process that only tells how much memory it takes.
 const RESIDENT: &str = "resident";
+/// What is said to a process that is watched by a profiler.
+const PROFILED: &str = "profiled";
 
 fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some(RESIDENT) {
-        let mut number = || arguments.next().unwrap_or_default().parse();
-        println!("{}", resident(number()?, number()?)?);
+    if let Some(what) = arguments.next() {
+        let mut number = || arguments.next().unwrap_or_default().parse::<usize>();
+        let (issuers, count) = (number()?, number()?);
+        match &*what {
+            RESIDENT => println!("{}", resident(issuers, count)?),
+            PROFILED => println!("{}", us(profiled(issuers, count)?)),
+            other => return Err(format!("no `{other}`").into()),
+        }
         return Ok(());
     }
     let keys = Keys::new()?;
@@ -184,6 +191,21 @@ fn resident(issuers: usize, used: usize) -> Result<usize, Failure> {
     fetcher.attach(&engine);
     fetcher.settle(Duration::from_secs(30));
     Ok((pages()?).saturating_sub(before) * 4096)
+}
+
+/// Exchanges alone, in a thread that a profiler finds by its name.
+fn profiled(issuers: usize, exchanges: usize) -> Result<f64, Failure> {
+    let keys = Keys::new()?;
+    let engine = engine(issuers)?;
+    put(&engine, &keys.sets(issuers, "b"));
+    use_keys(&engine, issuers, &["a"])?;
+    let assertions = keys.minted(issuers, 0, exchanges)?;
+    let took = thread::scope(|scope| {
+        let named = thread::Builder::new().name("exchanges".to_owned());
+        let took = named.spawn_scoped(scope, || block(&engine, &assertions).ok());
+        took.map(|took| took.join().ok().flatten())
+    })?;
+    Ok(took.ok_or("an exchange was refused")?)
 }
 
 /// Pages of this process that are in memory.
