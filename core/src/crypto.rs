@@ -571,7 +571,7 @@ mod provider_specific {
         parameters: &'static RsaParameters,
         /// None once the provider has them.
         numbers: Mutex<Option<RsaNumbers>>,
-        parsed: OnceLock<Box<ParsedPublicKey>>,
+        parsed: OnceLock<ParsedPublicKey>,
     }
 
     impl Late {
@@ -582,11 +582,11 @@ mod provider_specific {
                 if let Some(numbers) = &*waiting {
                     let components = PublicKeyComponents { n: &*numbers.n, e: numbers.e() };
                     let key = components.to_parsed_public_key(self.parameters).ok()?;
-                    self.parsed.get_or_init(|| Box::new(key));
+                    self.parsed.get_or_init(|| key);
                     *waiting = None;
                 }
             }
-            self.parsed.get().map(|key| &**key)
+            self.parsed.get()
         }
     }
 

@@ -5,8 +5,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
+use smallvec::SmallVec;
 
 use crate::alg::Algorithm;
 use crate::crypto;
@@ -57,10 +59,17 @@ pub(crate) enum NoKey {
     Ambiguous,
 }
 
-/// The keys of one issuer that can verify its assertions.
+/// The keys of one issuer that can verify its assertions. A clone shares them.
+#[derive(Clone)]
 pub struct KeySet {
-    /// In the order of their `kid`s; those without one come first.
-    keys: Box<[Held]>,
+    /// In the order of their `kid`s; those without one come first. Two lie in the set itself: more are seldom, and each read
+    /// of memory that is far counts where a server trusts thousands of issuers.
+    keys: SmallVec<[Held; 2]>,
+    rest: Arc<Rest>,
+}
+
+/// What is not needed to find a key by its name.
+struct Rest {
     by_algorithm: Box<[(Algorithm, Choice)]>,
     problems: Box<[(Option<String>, KeyProblem)]>,
     /// Of the whole document.
@@ -77,6 +86,7 @@ pub(crate) struct Put {
 }
 
 /// A key, and the mark of the text that it was read from.
+#[derive(Clone)]
 struct Held {
     key: VerifyingKey,
     mark: Mark,
@@ -118,7 +128,7 @@ impl KeySet {
     /// algorithms that are allowed now.
     pub(crate) fn same(before: Option<&Self>, json: Option<&[u8]>) -> Option<Put> {
         let is_same = match (before, json) {
-            (Some(before), Some(json)) => json.len() <= MAX_DOCUMENT && mark(json) == before.mark,
+            (Some(before), Some(json)) => json.len() <= MAX_DOCUMENT && mark(json) == before.rest.mark,
             (before, json) => before.is_none() && json.is_none(),
         };
         is_same.then(|| Put { usable: before.map_or(0, Self::len), is_new: false })
@@ -140,12 +150,12 @@ impl KeySet {
 
         let known: HashMap<Mark, &VerifyingKey> =
             before.iter().flat_map(|before| &before.keys).map(|held| (held.mark, &held.key)).collect();
-        let (mut keys, mut problems) = (Vec::with_capacity(texts.len()), Vec::new());
+        let (mut keys, mut problems) = (SmallVec::with_capacity(texts.len()), Vec::new());
         for text in texts {
             let text = text.get().as_bytes();
             let mark = mark(text);
             if let Some(key) = known.get(&mark) {
-                keys.push(Held { key: key.share(), mark });
+                keys.push(Held { key: (*key).clone(), mark });
                 continue;
             }
             match Jwk::parse(text) {
@@ -159,13 +169,9 @@ impl KeySet {
                 Err(problem) => problems.push((None, problem)),
             }
         }
-        keys.sort_by(|one: &Held, other| one.key.kid().cmp(&other.key.kid()));
-        Ok(Self {
-            by_algorithm: choices(&keys),
-            keys: keys.into(),
-            problems: problems.into(),
-            mark: mark(json),
-        })
+        keys.sort_by(|one: &Held, other| one.key.kid_octets().cmp(&other.key.kid_octets()));
+        let rest = Rest { by_algorithm: choices(&keys), problems: problems.into(), mark: mark(json) };
+        Ok(Self { keys, rest: Arc::new(rest) })
     }
 
     /// How many keys can be used.
@@ -180,7 +186,7 @@ impl KeySet {
 
     /// The keys that were left out: `kid`, where it can be read, and why.
     pub fn problems(&self) -> &[(Option<String>, KeyProblem)] {
-        &self.problems
+        &self.rest.problems
     }
 
     /// The one key for a token with this `kid` and `alg`. Does not allocate; in a set of ten thousand keys it looks at
@@ -198,8 +204,9 @@ impl KeySet {
     }
 
     fn named(&self, kid: &str) -> Result<&VerifyingKey, NoKey> {
-        let first = self.keys.partition_point(|held| held.key.kid() < Some(kid));
-        let mut named = self.keys.iter().skip(first).take_while(|held| held.key.kid() == Some(kid));
+        let kid = Some(kid.as_bytes());
+        let first = self.keys.partition_point(|held| held.key.kid_octets() < kid);
+        let mut named = self.keys.iter().skip(first).take_while(|held| held.key.kid_octets() == kid);
         match (named.next(), named.next()) {
             (None, _) => Err(NoKey::Unknown),
             (Some(held), None) => Ok(&held.key),
@@ -208,7 +215,8 @@ impl KeySet {
     }
 
     fn only(&self, algorithm: Algorithm) -> Result<&VerifyingKey, NoKey> {
-        let choice = self.by_algorithm.iter().find(|(of, _)| *of == algorithm).map(|(_, choice)| *choice);
+        let choice =
+            self.rest.by_algorithm.iter().find(|(of, _)| *of == algorithm).map(|(_, choice)| *choice);
         match choice.ok_or(NoKey::Unsuitable)? {
             Choice::One(at) => self.keys.get(at as usize).map(|held| &held.key).ok_or(NoKey::Unknown),
             Choice::Many => Err(NoKey::Ambiguous),
@@ -238,7 +246,7 @@ impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeySet")
             .field("keys", &self.keys.iter().map(|held| &held.key).collect::<Vec<_>>())
-            .field("problems", &self.problems)
+            .field("problems", &self.rest.problems)
             .finish_non_exhaustive()
     }
 }

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
 use crate::alg::{Algorithm, KeyType};
@@ -14,25 +15,29 @@ use crate::crypto::{MAX_SIGNATURE, Octets, PrivateKey, PublicKey, Refused, Signi
 use crate::error::Error;
 use crate::jwk::{self, Jwk, KeyProblem};
 
-/// A key that verifies signatures, bound to the algorithms that it may be used with.
+/// A `kid` in UTF-8. It lies in the key itself if it is no longer than a thumbprint (RFC 7638), as it is looked at each time.
+type Kid = SmallVec<[u8; 48]>;
+
+/// A key that verifies signatures, bound to the algorithms that it may be used with. A clone is the same key: what was worked
+/// out for it is worked out once.
+#[derive(Clone)]
 pub struct VerifyingKey {
-    kid: Option<Box<str>>,
-    /// Shared by the sets that have this key one after the other: what was worked out for it is worked out once.
+    kid: Option<Kid>,
     parsed: Arc<[(Algorithm, PublicKey)]>,
 }
 
 impl VerifyingKey {
     pub(crate) fn new(kid: Option<&str>, parsed: Vec<(Algorithm, PublicKey)>) -> Self {
-        Self { kid: kid.map(Box::from), parsed: parsed.into() }
-    }
-
-    /// The same key, for another set.
-    pub(crate) fn share(&self) -> Self {
-        Self { kid: self.kid.clone(), parsed: Arc::clone(&self.parsed) }
+        Self { kid: kid.map(|kid| Kid::from_slice(kid.as_bytes())), parsed: parsed.into() }
     }
 
     /// The key's `kid`, if it has one.
     pub fn kid(&self) -> Option<&str> {
+        self.kid_octets().map(|kid| str::from_utf8(kid).unwrap_or_default())
+    }
+
+    /// The octets of the `kid`, which are in the order of the texts.
+    pub(crate) fn kid_octets(&self) -> Option<&[u8]> {
         self.kid.as_deref()
     }
 
@@ -61,7 +66,7 @@ impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let algorithms: Vec<Algorithm> = self.algorithms().collect();
         f.debug_struct("VerifyingKey")
-            .field("kid", &self.kid)
+            .field("kid", &self.kid())
             .field("algorithms", &algorithms)
             .finish_non_exhaustive()
     }

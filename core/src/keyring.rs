@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 use crate::config::{Idp, Keys};
 use crate::jwks::{KeySet, KeySetProblem, Put};
@@ -16,13 +17,21 @@ use crate::key_source::{KeyOwner, WantedKeys};
 #[derive(Clone)]
 pub(crate) struct Keyring {
     listed: Arc<Listed>,
-    /// The key sets of the IdPs, in their order: so many together, so that a change of some copies their neighbours and not
-    /// all of them.
-    keys: Vec<Arc<[Option<Arc<KeySet>>]>>,
+    /// The IdPs in their order: so many together, so that a change of some copies their neighbours and not all of them.
+    places: Vec<Arc<[Place]>>,
 }
 
-/// Key sets that are copied together.
+/// IdPs that are copied together.
 const TOGETHER: usize = 16;
+
+/// What is looked for, and what is found: close together, because where a server trusts thousands, each further read of memory
+/// that is far shows in the time of an exchange.
+#[derive(Clone)]
+struct Place {
+    /// Its issuer identifier, in UTF-8. Few are longer.
+    issuer: SmallVec<[u8; 80]>,
+    keys: Option<KeySet>,
+}
 
 /// What the configuration says of the IdPs.
 struct Listed {
@@ -36,7 +45,7 @@ struct Listed {
 impl Listed {
     fn new(idps: Vec<Idp>) -> Self {
         let state = RandomState::default();
-        let hash = |at: u32| idps.get(at as usize).map_or(0, |idp| state.hash_one(&*idp.issuer));
+        let hash = |at: u32| idps.get(at as usize).map_or(0, |idp| hash(&state, &idp.issuer));
         let mut index = HashTable::with_capacity(idps.len());
         for (at, _) in (0..).zip(&idps) {
             index.insert_unique(hash(at), at, |at| hash(*at));
@@ -44,13 +53,10 @@ impl Listed {
         let fetches_any = idps.iter().any(|idp| idp.keys.are_fetched());
         Self { idps, index, state, fetches_any }
     }
+}
 
-    /// The IdP whose issuer identifier is exactly `issuer`, and its place.
-    fn find(&self, issuer: &str) -> Option<(usize, &Idp)> {
-        let is_it = |at: &u32| self.idps.get(*at as usize).is_some_and(|idp| *idp.issuer == *issuer);
-        let at = *self.index.find(self.state.hash_one(issuer), is_it)? as usize;
-        Some((at, self.idps.get(at)?))
-    }
+fn hash(state: &RandomState, issuer: &str) -> u64 {
+    state.hash_one(issuer.as_bytes())
 }
 
 /// One trusted IdP.
@@ -63,27 +69,37 @@ pub(crate) struct Trusted<'s> {
 
 impl Keyring {
     pub(crate) fn new(idps: Vec<Idp>) -> Self {
-        let keys_of = |idp: &Idp| match &idp.keys {
-            Keys::Static(keys) => Some(Arc::clone(keys)),
-            Keys::Fetched { .. } => None,
+        let place = |idp: &Idp| Place {
+            issuer: SmallVec::from_slice(idp.issuer.as_bytes()),
+            keys: match &idp.keys {
+                Keys::Static(keys) => Some(KeySet::clone(keys)),
+                Keys::Fetched { .. } => None,
+            },
         };
-        let keys = idps.chunks(TOGETHER).map(|idps| idps.iter().map(keys_of).collect()).collect();
-        Self { listed: Arc::new(Listed::new(idps)), keys }
+        let places = idps.chunks(TOGETHER).map(|idps| idps.iter().map(place).collect()).collect();
+        Self { listed: Arc::new(Listed::new(idps)), places }
     }
 
     /// The IdP whose issuer identifier is exactly `issuer`.
     pub(crate) fn trusted(&self, issuer: &str) -> Option<Trusted<'_>> {
-        let (at, idp) = self.listed.find(issuer)?;
-        Some(Trusted { idp, keys: self.keys_at(at)?.as_deref() })
+        let at = self.find(issuer)?;
+        Some(Trusted { idp: self.listed.idps.get(at)?, keys: self.place(at)?.keys.as_ref() })
     }
 
-    fn keys_at(&self, at: usize) -> Option<&Option<Arc<KeySet>>> {
-        self.keys.get(at / TOGETHER)?.get(at % TOGETHER)
+    fn find(&self, issuer: &str) -> Option<usize> {
+        let Listed { index, state, .. } = &*self.listed;
+        let is_it =
+            |at: &u32| self.place(*at as usize).is_some_and(|place| *place.issuer == *issuer.as_bytes());
+        Some(*index.find(hash(state, issuer), is_it)? as usize)
+    }
+
+    fn place(&self, at: usize) -> Option<&Place> {
+        self.places.get(at / TOGETHER)?.get(at % TOGETHER)
     }
 
     /// The same, to be changed. For a clone that nobody sees yet.
-    fn place(&mut self, at: usize) -> Option<&mut Option<Arc<KeySet>>> {
-        Arc::make_mut(self.keys.get_mut(at / TOGETHER)?).get_mut(at % TOGETHER)
+    fn place_mut(&mut self, at: usize) -> Option<&mut Place> {
+        Arc::make_mut(self.places.get_mut(at / TOGETHER)?).get_mut(at % TOGETHER)
     }
 
     /// Whether any IdP is trusted at all. If not, the grant is not served here.
@@ -103,13 +119,14 @@ impl Keyring {
             let Keys::Fetched { uri, .. } = &idp.keys else {
                 continue;
             };
-            if let Some((known_at, known)) = before.listed.find(&idp.issuer)
+            if let Some(known_at) = before.find(&idp.issuer)
+                && let Some(known) = before.listed.idps.get(known_at)
                 && matches!(&known.keys, Keys::Fetched { uri: same, .. } if same == uri)
                 && known.algorithms == idp.algorithms
-                && let Some(put) = before.keys_at(known_at)
-                && let Some(place) = self.place(at)
+                && let Some(put) = before.place(known_at)
+                && let Some(place) = self.place_mut(at)
             {
-                place.clone_from(put);
+                place.keys.clone_from(&put.keys);
             }
         }
         self
@@ -122,16 +139,17 @@ impl Keyring {
         jwks: Option<&[u8]>,
     ) -> Option<Result<Put, KeySetProblem>> {
         let listed = Arc::clone(&self.listed);
-        let (at, idp) = listed.find(issuer)?;
-        let before = self.keys_at(at)?.as_deref();
+        let at = self.find(issuer)?;
+        let idp = listed.idps.get(at)?;
+        let before = self.place(at)?.keys.as_ref();
         if let Some(same) = KeySet::same(before, jwks) {
             return Some(Ok(same));
         }
         let keys = jwks.map(|jwks| KeySet::succeed(before, jwks, &idp.algorithms)).transpose();
         let usable = keys.as_ref().map_or(0, |keys| keys.as_ref().map_or(0, KeySet::len));
-        let place = self.place(at)?;
+        let place = self.place_mut(at)?;
         Some(keys.map(|keys| {
-            *place = keys.map(Arc::new);
+            place.keys = keys;
             Put { usable, is_new: true }
         }))
     }
