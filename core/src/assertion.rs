@@ -9,7 +9,7 @@
 use crate::base64url;
 use crate::claims::{Claims, GroupsClaim};
 use crate::clients::Clients;
-use crate::config::{Idp, Limits, Reach, SubjectKind};
+use crate::config::{Limits, Reach, SubjectKind, Trust};
 use crate::crypto;
 use crate::json::{Document, Memory, Parser, Value};
 use crate::jwks::NoKey;
@@ -295,7 +295,7 @@ impl<'p, 's, 'i> Plausible<'p, 's, 'i> {
 }
 
 /// The key into the directory: the claim that the IdP is configured for (draft section 3.2).
-pub(crate) fn directory_subject<'i>(claims: &Claims<'_, 'i>, idp: &Idp) -> Result<&'i str, Reason> {
+pub(crate) fn directory_subject<'i>(claims: &Claims<'_, 'i>, idp: &Trust) -> Result<&'i str, Reason> {
     match idp.subject {
         SubjectKind::Sub => claims.subject(),
         SubjectKind::AudSub => claims.aud_sub(),
@@ -320,7 +320,7 @@ impl<'s> Rules<'s> {
     }
 
     /// The times (RFC 7523 section 3, rules 4 to 6), with our leeway. Returns `exp`.
-    fn check_time(&self, claims: &Claims<'_, '_>, idp: &Idp, event: &mut Event<'_>) -> Result<i64, Reason> {
+    fn check_time(&self, claims: &Claims<'_, '_>, idp: &Trust, event: &mut Event<'_>) -> Result<i64, Reason> {
         let max_lifetime_s = idp.max_lifetime_s;
         let (expires, issued) = (claims.expires()?, claims.issued()?);
         (event.issued_at, event.expires_at) = (Some(issued.floor()), Some(expires.floor()));

@@ -838,7 +838,7 @@ impl Exchange {
                 before,
                 digest: &server.digest,
                 kid: server.keys.signer().kid(),
-                idps: state.keyring.idps().filter(|idp| idp.enabled).count(),
+                idps: state.keyring.idps().filter(|idp| idp.trust.enabled).count(),
                 clients: state.clients.all().count(),
             },
         );

@@ -7,7 +7,7 @@ use std::fmt::{self, Write as _};
 
 use crate::assertion::{Kind, Presented, TYP};
 use crate::claims::{Claims, GroupsClaim};
-use crate::config::{Idp, State as ConnectorState};
+use crate::config::{State as ConnectorState, Trust};
 use crate::exchange::{Exchange, Proven, Request, Workspace};
 use crate::grant::groups_listed;
 use crate::json_writer::JsonWriter;
@@ -181,7 +181,7 @@ struct View<'v, 'i> {
 }
 
 impl<'v> View<'v, '_> {
-    fn idp(&self) -> Option<&'v Idp> {
+    fn idp(&self) -> Option<&'v Trust> {
         Some(self.state.keyring.trusted(self.claims.issuer().ok()?)?.idp)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::assertion::Assertion;
-use crate::config::{Combine, Idp, State};
+use crate::config::{Combine, State, Trust};
 use crate::details::Details;
 use crate::directory::{Directory, Groups};
 use crate::policy::{Connector, Matching, Policy, narrow};
@@ -133,7 +133,7 @@ impl<'p, 's: 'i, 'i> Grant<'p, 's, 'i> {
 /// listed and active, whatever else may grant access.
 pub(crate) fn groups_listed<'s>(
     directory: &'s Directory,
-    idp: &Idp,
+    idp: &Trust,
     issuer: &str,
     tenant: Option<&str>,
     subject: &str,

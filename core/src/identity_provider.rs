@@ -245,11 +245,11 @@ impl IdentityProvider {
         event.resource = chosen.resources.first().copied().unwrap_or_default();
         event.rule = Some((&self.file, target.line));
 
-        let issuer = &subject.idp.issuer;
+        let issuer = subject.issuer;
         let listed = groups_listed(&self.directory, subject.idp, issuer, subject.tenant, subject.subject)?;
         let groups: Vec<&str> = listed.into_iter().flatten().chain(subject.groups.names()).collect();
         let matching = target.matching(issuer, groups.iter().copied()).map_err(|reason| {
-            let unknown = target.issuer == *issuer && subject.groups.is_overage();
+            let unknown = *target.issuer == *issuer && subject.groups.is_overage();
             if unknown { Reason::GroupsOverage } else { reason }
         })?;
         let scope = target.narrow(asked.scope)?;

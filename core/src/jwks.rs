@@ -64,12 +64,14 @@ pub(crate) enum NoKey {
 pub struct KeySet {
     /// In the order of their `kid`s; those without one come first. Two lie in the set itself: more are seldom, and each read
     /// of memory that is far counts where a server trusts thousands of issuers.
-    keys: SmallVec<[Held; 2]>,
+    keys: SmallVec<[VerifyingKey; 2]>,
     rest: Arc<Rest>,
 }
 
 /// What is not needed to find a key by its name.
 struct Rest {
+    /// Of the text that each key was read from.
+    marks: Box<[Mark]>,
     by_algorithm: Box<[(Algorithm, Choice)]>,
     problems: Box<[(Option<String>, KeyProblem)]>,
     /// Of the whole document.
@@ -83,13 +85,6 @@ pub(crate) struct Put {
     pub(crate) usable: usize,
     /// Whether anything is other than before.
     pub(crate) is_new: bool,
-}
-
-/// A key, and the mark of the text that it was read from.
-#[derive(Clone)]
-struct Held {
-    key: VerifyingKey,
-    mark: Mark,
 }
 
 /// 128 bits of a SHA-256.
@@ -149,18 +144,18 @@ impl KeySet {
             .ok_or(KeySetProblem::NoKeys)?;
 
         let known: HashMap<Mark, &VerifyingKey> =
-            before.iter().flat_map(|before| &before.keys).map(|held| (held.mark, &held.key)).collect();
-        let (mut keys, mut problems) = (SmallVec::with_capacity(texts.len()), Vec::new());
+            before.iter().flat_map(|before| before.rest.marks.iter().copied().zip(&before.keys)).collect();
+        let (mut keys, mut problems) = (Vec::with_capacity(texts.len()), Vec::new());
         for text in texts {
             let text = text.get().as_bytes();
             let mark = mark(text);
             if let Some(key) = known.get(&mark) {
-                keys.push(Held { key: (*key).clone(), mark });
+                keys.push(((*key).clone(), mark));
                 continue;
             }
             match Jwk::parse(text) {
                 Ok(jwk) => match jwk.verifying_key(allowed) {
-                    Ok(key) => keys.push(Held { key, mark }),
+                    Ok(key) => keys.push((key, mark)),
                     Err(problem) => {
                         let kid = jwk.kid().ok().flatten().map(|kid| kid.as_str().to_owned());
                         problems.push((kid, problem));
@@ -169,8 +164,14 @@ impl KeySet {
                 Err(problem) => problems.push((None, problem)),
             }
         }
-        keys.sort_by(|one: &Held, other| one.key.kid_octets().cmp(&other.key.kid_octets()));
-        let rest = Rest { by_algorithm: choices(&keys), problems: problems.into(), mark: mark(json) };
+        keys.sort_by(|(one, _), (other, _)| one.kid_octets().cmp(&other.kid_octets()));
+        let (keys, marks): (SmallVec<_>, Vec<_>) = keys.into_iter().unzip();
+        let rest = Rest {
+            marks: marks.into(),
+            by_algorithm: choices(&keys),
+            problems: problems.into(),
+            mark: mark(json),
+        };
         Ok(Self { keys, rest: Arc::new(rest) })
     }
 
@@ -205,11 +206,11 @@ impl KeySet {
 
     fn named(&self, kid: &str) -> Result<&VerifyingKey, NoKey> {
         let kid = Some(kid.as_bytes());
-        let first = self.keys.partition_point(|held| held.key.kid_octets() < kid);
-        let mut named = self.keys.iter().skip(first).take_while(|held| held.key.kid_octets() == kid);
+        let first = self.keys.partition_point(|key| key.kid_octets() < kid);
+        let mut named = self.keys.iter().skip(first).take_while(|key| key.kid_octets() == kid);
         match (named.next(), named.next()) {
             (None, _) => Err(NoKey::Unknown),
-            (Some(held), None) => Ok(&held.key),
+            (Some(key), None) => Ok(key),
             (Some(_), Some(_)) => Err(NoKey::Ambiguous),
         }
     }
@@ -218,7 +219,7 @@ impl KeySet {
         let choice =
             self.rest.by_algorithm.iter().find(|(of, _)| *of == algorithm).map(|(_, choice)| *choice);
         match choice.ok_or(NoKey::Unsuitable)? {
-            Choice::One(at) => self.keys.get(at as usize).map(|held| &held.key).ok_or(NoKey::Unknown),
+            Choice::One(at) => self.keys.get(at as usize).ok_or(NoKey::Unknown),
             Choice::Many => Err(NoKey::Ambiguous),
         }
     }
@@ -229,10 +230,10 @@ fn mark(text: &[u8]) -> Mark {
 }
 
 /// Of each algorithm that any of `keys` is for, which one that is.
-fn choices(keys: &[Held]) -> Box<[(Algorithm, Choice)]> {
+fn choices(keys: &[VerifyingKey]) -> Box<[(Algorithm, Choice)]> {
     let mut choices: Vec<(Algorithm, Choice)> = Vec::new();
-    for (at, held) in (0..).zip(keys) {
-        for algorithm in held.key.algorithms() {
+    for (at, key) in (0..).zip(keys) {
+        for algorithm in key.algorithms() {
             match choices.iter_mut().find(|(of, _)| *of == algorithm) {
                 Some((_, choice)) => *choice = Choice::Many,
                 None => choices.push((algorithm, Choice::One(at))),
@@ -245,7 +246,7 @@ fn choices(keys: &[Held]) -> Box<[(Algorithm, Choice)]> {
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeySet")
-            .field("keys", &self.keys.iter().map(|held| &held.key).collect::<Vec<_>>())
+            .field("keys", &self.keys)
             .field("problems", &self.rest.problems)
             .finish_non_exhaustive()
     }

@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
-use crate::config::{Idp, Keys};
+use crate::config::{Idp, Keys, Trust};
 use crate::jwks::{KeySet, KeySetProblem, Put};
 use crate::key_source::{KeyOwner, WantedKeys};
 
@@ -30,6 +30,7 @@ const TOGETHER: usize = 16;
 struct Place {
     /// Its issuer identifier, in UTF-8. Few are longer.
     issuer: SmallVec<[u8; 80]>,
+    trust: Arc<Trust>,
     keys: Option<KeySet>,
 }
 
@@ -62,7 +63,7 @@ fn hash(state: &RandomState, issuer: &str) -> u64 {
 /// One trusted IdP.
 #[derive(Clone, Copy)]
 pub(crate) struct Trusted<'s> {
-    pub(crate) idp: &'s Idp,
+    pub(crate) idp: &'s Trust,
     /// `None`: its keys are still to come, by a fetch or from the host.
     pub(crate) keys: Option<&'s KeySet>,
 }
@@ -71,6 +72,7 @@ impl Keyring {
     pub(crate) fn new(idps: Vec<Idp>) -> Self {
         let place = |idp: &Idp| Place {
             issuer: SmallVec::from_slice(idp.issuer.as_bytes()),
+            trust: Arc::clone(&idp.trust),
             keys: match &idp.keys {
                 Keys::Static(keys) => Some(KeySet::clone(keys)),
                 Keys::Fetched { .. } => None,
@@ -82,8 +84,8 @@ impl Keyring {
 
     /// The IdP whose issuer identifier is exactly `issuer`.
     pub(crate) fn trusted(&self, issuer: &str) -> Option<Trusted<'_>> {
-        let at = self.find(issuer)?;
-        Some(Trusted { idp: self.listed.idps.get(at)?, keys: self.place(at)?.keys.as_ref() })
+        let place = self.place(self.find(issuer)?)?;
+        Some(Trusted { idp: &place.trust, keys: place.keys.as_ref() })
     }
 
     fn find(&self, issuer: &str) -> Option<usize> {
@@ -104,7 +106,7 @@ impl Keyring {
 
     /// Whether any IdP is trusted at all. If not, the grant is not served here.
     pub(crate) fn is_in_use(&self) -> bool {
-        self.listed.idps.iter().any(|idp| idp.enabled)
+        self.listed.idps.iter().any(|idp| idp.trust.enabled)
     }
 
     /// Every IdP, in the order of the configuration.
@@ -122,7 +124,7 @@ impl Keyring {
             if let Some(known_at) = before.find(&idp.issuer)
                 && let Some(known) = before.listed.idps.get(known_at)
                 && matches!(&known.keys, Keys::Fetched { uri: same, .. } if same == uri)
-                && known.algorithms == idp.algorithms
+                && known.trust.algorithms == idp.trust.algorithms
                 && let Some(put) = before.place(known_at)
                 && let Some(place) = self.place_mut(at)
             {
@@ -145,7 +147,7 @@ impl Keyring {
         if let Some(same) = KeySet::same(before, jwks) {
             return Some(Ok(same));
         }
-        let keys = jwks.map(|jwks| KeySet::succeed(before, jwks, &idp.algorithms)).transpose();
+        let keys = jwks.map(|jwks| KeySet::succeed(before, jwks, &idp.trust.algorithms)).transpose();
         let usable = keys.as_ref().map_or(0, |keys| keys.as_ref().map_or(0, KeySet::len));
         let place = self.place_mut(at)?;
         Some(keys.map(|keys| {
@@ -161,16 +163,20 @@ impl Keyring {
 
     /// Whether the keys of `issuer` are fetched while the server runs.
     pub(crate) fn fetches(&self, issuer: &str) -> bool {
-        self.trusted(issuer).is_some_and(|trusted| trusted.idp.keys.are_fetched())
+        let idp = self.find(issuer).and_then(|at| self.listed.idps.get(at));
+        idp.is_some_and(|idp| idp.keys.are_fetched())
     }
 
     /// What is to be fetched, of the IdPs that are switched on.
     pub(crate) fn wanted(&self) -> impl Iterator<Item = WantedKeys> {
-        self.listed.idps.iter().filter(|idp| idp.enabled).filter_map(|idp| match &idp.keys {
+        self.listed.idps.iter().filter(|idp| idp.trust.enabled).filter_map(|idp| match &idp.keys {
             Keys::Static(_) => None,
-            Keys::Fetched { uri, local } => {
-                Some(WantedKeys::new(KeyOwner::Idp(idp.issuer.clone()), uri.clone(), *local, &idp.algorithms))
-            }
+            Keys::Fetched { uri, local } => Some(WantedKeys::new(
+                KeyOwner::Idp(idp.issuer.clone()),
+                uri.clone(),
+                *local,
+                &idp.trust.algorithms,
+            )),
         })
     }
 }

@@ -7,7 +7,7 @@
 use crate::alg::Algorithm;
 use crate::base64url;
 use crate::claims::{Claims, GroupsClaim};
-use crate::config::{Idp, Limits};
+use crate::config::{Limits, Trust};
 use crate::json::{Document, Memory, Object, Parser, Value};
 use crate::jws::{Compact, Header};
 use crate::keyring::Keyring;
@@ -49,7 +49,8 @@ pub(crate) struct Rules<'s> {
 
 /// Whom an issuer vouches for, to this client and at this time. [`Presented::verify`] alone makes one.
 pub(crate) struct SignedIn<'p, 's, 'i> {
-    pub(crate) idp: &'s Idp,
+    pub(crate) issuer: &'i str,
+    pub(crate) idp: &'s Trust,
     pub(crate) subject: &'i str,
     /// Part of who it is: the same `sub` in another tenant is somebody else.
     pub(crate) tenant: Option<&'s str>,
@@ -128,7 +129,7 @@ impl<'a> Presented<'a> {
             return Err(Reason::SubjectTokenSignature);
         }
         event.signature_valid = true;
-        Ok(SignedIn { idp, subject, tenant, groups, claims, all })
+        Ok(SignedIn { issuer, idp, subject, tenant, groups, claims, all })
     }
 }
 
@@ -141,7 +142,7 @@ fn is_for(client_id: &str, claims: &Claims<'_, '_>, all: Object<'_, '_>) -> bool
 
 impl Rules<'_> {
     /// The times (OIDC Core section 3.1.3.7, rules 9 and 10), with our leeway.
-    fn check_time(&self, claims: &Claims<'_, '_>, idp: &Idp, event: &mut Event<'_>) -> Result<(), Reason> {
+    fn check_time(&self, claims: &Claims<'_, '_>, idp: &Trust, event: &mut Event<'_>) -> Result<(), Reason> {
         let malformed = |_| Reason::SubjectTokenMalformed;
         let expires = claims.expires().map_err(malformed)?;
         let issued = claims.issued().map_err(malformed)?;

@@ -18,8 +18,17 @@ use crate::error::Error;
 #[derive(Debug)]
 pub(crate) struct Idp {
     pub(crate) issuer: String,
-    pub(crate) enabled: bool,
     pub(crate) keys: Keys,
+    /// The same one where the configuration says the same of several.
+    pub(crate) trust: Arc<Trust>,
+    /// Where it stands in the configuration.
+    pub(crate) line: u32,
+}
+
+/// How far an IdP is trusted: what is asked of an assertion that it signed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Trust {
+    pub(crate) enabled: bool,
     /// Never empty, never symmetric.
     pub(crate) algorithms: Cow<'static, [Algorithm]>,
     pub(crate) groups: Groups,
@@ -34,8 +43,6 @@ pub(crate) struct Idp {
     pub(crate) single_use: bool,
     /// How long an assertion may live, and how old it may be, in seconds.
     pub(crate) max_lifetime_s: i64,
-    /// Where it stands in the configuration.
-    pub(crate) line: u32,
 }
 
 /// Where a person's groups come from.
@@ -77,7 +84,7 @@ pub(crate) fn asymmetric_algorithms() -> impl Iterator<Item = Algorithm> {
     Algorithm::ALL.iter().copied().filter(|algorithm| !algorithm.is_symmetric())
 }
 
-impl Idp {
+impl Trust {
     /// Whether a `tenant` claim, or that there is none, fits: one of the list, or none where there is no list.
     pub(crate) fn has_tenant(&self, tenant: Option<&str>) -> bool {
         match tenant {
@@ -85,7 +92,12 @@ impl Idp {
             Some(tenant) => self.tenants.iter().any(|known| known == tenant),
         }
     }
+}
 
+/// How many of the IdPs before one may say the same of it: more would be looked through for nothing where all differ.
+const COMPARED: usize = 8;
+
+impl Idp {
     /// Reads `idps`; `own_issuer` is this server.
     pub(super) fn read_all(
         root: &Section<'_>,
@@ -124,7 +136,13 @@ impl Idp {
             if let Some(line) = lines.insert(issuer.clone(), section.line()) {
                 return Err(field.error(format!("`{issuer}` stands already in line {line}")));
             }
-            idps.push(Self::read(section, issuer, limits, inputs)?);
+            let idp = Self::read(section, issuer, limits, inputs)?;
+            let same = idps.iter().rev().take(COMPARED).find(|before| before.trust == idp.trust);
+            let trust = same.map(|before| Arc::clone(&before.trust));
+            idps.push(match trust {
+                Some(trust) => Self { trust, ..idp },
+                None => idp,
+            });
         }
         Ok(idps)
     }
@@ -172,9 +190,8 @@ impl Idp {
                 field.error(format!("`{issuer}` is not https; metadata is fetched over nothing else"))
             );
         }
-        Ok(Self {
+        let trust = Trust {
             enabled: section.boolean("enabled", true)?,
-            keys,
             algorithms,
             groups: Groups::read(section, inputs)?,
             tenants: section.texts("tenants")?.into(),
@@ -186,9 +203,8 @@ impl Idp {
                 .transpose()?,
             single_use,
             max_lifetime_s: section.integer("max_lifetime_s", LIFETIME_S, limits.max_lifetime_s)?,
-            line: section.line(),
-            issuer,
-        })
+        };
+        Ok(Self { issuer, keys, trust: Arc::new(trust), line: section.line() })
     }
 }
 

@@ -28,7 +28,7 @@ mod uri;
 pub(crate) use self::client::{AssertionAudience, Client, ClientAuth, Reach, Sha256, TlsName};
 pub use self::date::Date;
 pub(crate) use self::documented::{Documented, DocumentedMethod};
-pub(crate) use self::idp::{Combine, Idp, SubjectKind, asymmetric_algorithms};
+pub(crate) use self::idp::{Combine, Idp, SubjectKind, Trust, asymmetric_algorithms};
 pub(crate) use self::keys::Keys;
 pub use self::policy_text::State;
 pub(crate) use self::policy_text::{Connector, parse_policy};
@@ -338,7 +338,7 @@ impl Policy {
 }
 
 fn directory(root: &Section<'_>, idps: &[Idp], inputs: &mut Inputs<'_>) -> Result<Option<Directory>, Error> {
-    let user = idps.iter().find(|idp| idp.groups.directory);
+    let user = idps.iter().find(|idp| idp.trust.groups.directory);
     let Some(field) = root.optional("directory") else {
         if let Some(idp) = user {
             inputs.warn(&Error::new(
@@ -374,7 +374,7 @@ pub(crate) fn policy_warnings<'a>(
     };
     let next = connectors.iter().find(|c| matches!(c.state, State::Planned | State::Suspended));
     let warning = |idp: &Idp| {
-        let message = match (&idp.default_resource, only, next) {
+        let message = match (&idp.trust.default_resource, only, next) {
             (Some(resource), _, _) => {
                 if connectors
                     .iter()
@@ -393,5 +393,5 @@ pub(crate) fn policy_warnings<'a>(
         };
         Some(Error::new(file, Some(idp.line), "", message).to_string())
     };
-    idps.filter(|idp| idp.enabled).filter_map(warning).collect()
+    idps.filter(|idp| idp.trust.enabled).filter_map(warning).collect()
 }

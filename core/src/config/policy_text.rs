@@ -302,7 +302,7 @@ fn issuers(section: &Section<'_>, idps: &[&Idp]) -> Result<Option<Vec<String>>, 
     let Some(field) = section.optional("issuer") else {
         return match idps {
             _ if any => Ok(None),
-            [idp] if idp.tenants.is_empty() => Ok(Some(vec![idp.issuer.clone()])),
+            [idp] if idp.trust.tenants.is_empty() => Ok(Some(vec![idp.issuer.clone()])),
             _ => Err(section.error(
                 "exactly one of these is required: issuer (a string or a list), any_issuer = true; \
                  it may be left out only with one single-tenant IdP",
@@ -351,24 +351,24 @@ fn tenant(
         .filter(|idp| issuers.is_none_or(|issuers| issuers.contains(&idp.issuer)))
         .collect();
     let Some(field) = section.optional("tenant") else {
-        return match reached.iter().find(|idp| !idp.tenants.is_empty()) {
+        return match reached.iter().find(|idp| !idp.trust.tenants.is_empty()) {
             _ if everyone || issuers.is_none() => Ok(None),
             None => Ok(None),
             Some(idp) => Err(section.error(format!(
                 "`tenant` is required, because the IdP `{}` has tenants: {}",
                 idp.issuer,
-                idp.tenants.join(", ")
+                idp.trust.tenants.join(", ")
             ))),
         };
     };
     let tenant = field.text()?;
     let (with, without): (Vec<&Idp>, Vec<&Idp>) =
-        reached.into_iter().partition(|idp| idp.tenants.iter().any(|known| known == tenant));
+        reached.into_iter().partition(|idp| idp.trust.tenants.iter().any(|known| known == tenant));
     match without.first() {
         Some(idp) if issuers.is_some() => Err(field.error(format!(
             "the IdP `{}` has no tenant `{tenant}`{}",
             idp.issuer,
-            there_are(tenant, idp.tenants.iter().map(String::as_str))
+            there_are(tenant, idp.trust.tenants.iter().map(String::as_str))
         ))),
         _ if with.is_empty() => Err(field.error(format!("no IdP has a tenant `{tenant}`"))),
         _ => Ok(Some(tenant.to_owned())),

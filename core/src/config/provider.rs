@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::client::Client;
 use super::document::Node;
-use super::idp::{Groups, Idp, SubjectKind, algorithms};
+use super::idp::{Groups, Idp, SubjectKind, Trust, algorithms};
 use super::keys::Keys;
 use super::reader::Section;
 use super::settings::{Endpoints, KEYS, Limits, signing_keys};
@@ -171,13 +171,13 @@ fn issuers(
             return Err(section
                 .error("`tenant` is required as soon as there are two issuers, so that `sub` stays unique"));
         }
-        if let Some(other) = issuers.iter().find(|known| known.tenants.first() == tenant.as_ref()) {
+        if let Some(other) = issuers.iter().find(|known| known.trust.tenants.first() == tenant.as_ref()) {
             return Err(section.error(format!("its `tenant` stands already in line {}", other.line)));
         }
         let algorithms = algorithms(section)?;
-        issuers.push(Idp {
+        let keys = keys(section, issuer == own, own_keys, &algorithms, inputs)?;
+        let trust = Trust {
             enabled: section.boolean("enabled", true)?,
-            keys: keys(section, issuer == own, own_keys, &algorithms, inputs)?,
             algorithms,
             groups: Groups::read(section, inputs)?,
             tenants: tenant.into_iter().collect(),
@@ -186,9 +186,8 @@ fn issuers(
             default_resource: None,
             single_use: false,
             max_lifetime_s: section.integer("max_age_s", 1..=86_400, 3600)?,
-            line: section.line(),
-            issuer,
-        });
+        };
+        issuers.push(Idp { issuer, keys, trust: Arc::new(trust), line: section.line() });
     }
     Ok(issuers)
 }

@@ -35,8 +35,8 @@ fn the_complete_example_is_read() {
     assert_eq!(config.endpoints.token, "https://idp.example/oauth/token");
     assert_eq!(config.endpoints.jwks, "https://idp.example/jwks");
     let [issuer] = &config.issuers[..] else { panic!("one issuer") };
-    assert!(issuer.enabled && issuer.groups.directory && issuer.tenants.is_empty());
-    assert_eq!((issuer.max_lifetime_s, issuer.line), (60, 14));
+    assert!(issuer.trust.enabled && issuer.trust.groups.directory && issuer.trust.tenants.is_empty());
+    assert_eq!((issuer.trust.max_lifetime_s, issuer.line), (60, 14));
     let [target] = &config.targets[..] else { panic!("one target") };
     assert_eq!(target.issuer, "https://idp.example");
     assert_eq!(target.groups.as_deref(), Some(&["eng".to_owned()][..]));

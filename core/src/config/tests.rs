@@ -142,13 +142,21 @@ fn what_the_host_brings_is_not_named_as_well() {
 fn the_parties_of_the_complete_example_are_read() {
     let config = parse(COMPLETE, POLICY).unwrap();
     let [acme, multi] = &config.idps[..] else { panic!("two IdPs") };
-    assert_eq!(*acme.algorithms, [Algorithm::EdDSA, Algorithm::Ed25519]);
-    assert_eq!(*acme.groups.claim, ["realm", "groups"]);
-    assert!(acme.groups.is_union() && acme.groups.from_claim());
-    assert_eq!((acme.subject, acme.max_lifetime_s, acme.line), (SubjectKind::SubId, 100, 33));
-    assert_eq!(*multi.algorithms, [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA]);
-    assert_eq!((multi.subject, multi.max_lifetime_s, multi.line), (SubjectKind::Sub, 200, 45));
-    assert!(multi.enabled && multi.single_use && multi.groups.from_claim() && !multi.groups.is_union());
+    assert_eq!(*acme.trust.algorithms, [Algorithm::EdDSA, Algorithm::Ed25519]);
+    assert_eq!(*acme.trust.groups.claim, ["realm", "groups"]);
+    assert!(acme.trust.groups.is_union() && acme.trust.groups.from_claim());
+    assert_eq!((acme.trust.subject, acme.trust.max_lifetime_s, acme.line), (SubjectKind::SubId, 100, 33));
+    assert_eq!(
+        *multi.trust.algorithms,
+        [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA]
+    );
+    assert_eq!((multi.trust.subject, multi.trust.max_lifetime_s, multi.line), (SubjectKind::Sub, 200, 45));
+    assert!(
+        multi.trust.enabled
+            && multi.trust.single_use
+            && multi.trust.groups.from_claim()
+            && !multi.trust.groups.is_union()
+    );
     assert!(matches!(&multi.keys, Keys::Static(keys) if !keys.is_empty()));
 
     let [basic, jwt, tls] = &config.clients[..] else { panic!("three clients") };
