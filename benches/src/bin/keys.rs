@@ -1,14 +1,16 @@
 //! What keys that are fetched cost: `cargo run --release -p idjag-benches --bin keys`.
 //!
-//! Times are medians of blocks that take turns in one run. Nothing leaves the machine: the places of the keys are at loopback,
+//! Times are medians of blocks that take turns in one run, and what one takes more than another is the median over pairs of
+//! blocks that followed each other, so that a machine that is slow for a second is slow for both. Nothing leaves the machine: the places of the keys are at loopback,
 //! where the guard refuses to go, and the sets are put as a fetcher puts them. All IdPs have the same two RSA keys, each under
 //! names of its own, and the engine does not know that they are the same. A key is used once before anything is timed, but
 //! where its first use is what is timed.
 
 use std::path::Path;
 use std::process::Command;
+use std::slice;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -60,64 +62,60 @@ fn main() -> Result<(), Failure> {
 
     use_keys(&one, 1, &["a", "b"])?;
     use_keys(&many, MANY, &["a"])?;
-    let few = keys.minted(1, 0, TOTAL)?;
-    let (drawn, same, changed) =
-        (keys.minted(MANY, 0, TOTAL)?, keys.minted(MANY, 1, TOTAL)?, keys.minted(MANY, 2, TOTAL)?);
+    let (few, drawn) = (keys.minted(1, 0, TOTAL)?, keys.minted(MANY, 0, TOTAL)?);
     let (parsed, bare) = (keys.parsed()?, Bare::of(&drawn)?);
-    let (mut alone, mut among, mut bare_one, mut bare_many) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut verified, mut exchanged) = (Pairs::default(), Pairs::default());
     for ((few, drawn), bare) in few.chunks(BLOCK).zip(drawn.chunks(BLOCK)).zip(bare.chunks(BLOCK)) {
-        alone.push(block(&one, few)?);
-        among.push(block(&many, drawn)?);
-        bare_one.push(bare_block(&parsed, bare, |_| 0)?);
-        bare_many.push(bare_block(&parsed, bare, |bare| bare.issuer)?);
+        exchanged.add(block(&one, few)?, block(&many, drawn)?);
+        let alone = bare_block(&parsed, bare, |_| 0)?;
+        verified.add(alone, bare_block(&parsed, bare, |bare| bare.issuer)?);
     }
-    let (alone, bare_one) = (median(alone), median(bare_one));
-    line("bare verification, one parsed key", &us(bare_one), "");
-    beside_it(&format!("bare verification, any of {MANY} parsed keys"), median(bare_many), bare_one, "");
-    line("one exchange, one live issuer", &us(alone), "");
-    beside_it(&format!("one exchange, any of {MANY} live issuers"), median(among), alone, "<= +10 %");
-    let blocks = |assertions: &[String]| {
-        assertions.chunks(BLOCK).map(|some| block(&many, some)).collect::<Result<Vec<_>, _>>()
-    };
+    line("bare verification, one parsed key", &us(verified.first()), "");
+    verified.tell(&format!("bare verification, any of {MANY} parsed keys"), "");
+    line("one exchange, one live issuer", &us(exchanged.first()), "");
+    exchanged.tell(&format!("one exchange, any of {MANY} live issuers"), "<= +10 %");
+
     // What a second busy core costs, whatever it does.
-    let control = keys.minted(1, 4, TOTAL)?;
-    let busy = || bare.chunks(BLOCK).for_each(|bare| _ = bare_block(&parsed, bare, |_| 0));
-    let controlled =
-        beside(busy, || control.chunks(BLOCK).map(|some| block(&one, some)).collect::<Result<Vec<_>, _>>())?;
-    beside_it(
-        "one exchange, one live issuer, beside a thread that verifies bare",
-        median(controlled),
-        alone,
-        "",
-    );
+    let busy = || _ = bare.first().map(|bare| bare_block(&parsed, slice::from_ref(bare), |_| 0));
+    let [quiet, noisy] = [keys.minted(1, 1, TOTAL)?, keys.minted(1, 2, TOTAL)?];
+    let control = beside(busy, (&one, &quiet), (&one, &noisy))?;
+    control.tell("one exchange, one live issuer, beside a thread that verifies bare", "");
     // In turn, as one that is put once more changes nothing.
-    let turn = AtomicBool::new(false);
-    let in_turn = |one, other| put(&many, if turn.fetch_xor(true, Ordering::Relaxed) { one } else { other });
     let spaced: Vec<_> = sets.iter().map(|(issuer, set)| (issuer.clone(), format!("{set} "))).collect();
-    let refreshed = beside(|| in_turn(&sets, &spaced), || blocks(&same))?;
-    beside_it("any of them, while all are put again and again", median(refreshed), alone, "<= +10 %");
-    let refreshed = beside(|| in_turn(&sets, &turned), || blocks(&changed))?;
-    beside_it("  and one key of each is another each time", median(refreshed), alone, "<= +10 %");
-    first_use(&keys, alone)?;
-    flood(&keys, alone)
+    for (what, draw, other) in [
+        ("any of them, while all are put again and again", 3, &spaced),
+        ("  and one key of each is another each time", 5, &turned),
+    ] {
+        let turns: Vec<_> = sets.chunks(TOGETHER).chain(other.chunks(TOGETHER)).collect();
+        let (at, puts) = (AtomicUsize::new(0), turns.len());
+        let refresh =
+            || put(&many, turns.get(at.fetch_add(1, Ordering::Relaxed) % puts).copied().unwrap_or_default());
+        let [quiet, noisy] = [keys.minted(1, draw, TOTAL)?, keys.minted(MANY, draw + 1, TOTAL)?];
+        beside(refresh, (&one, &quiet), (&many, &noisy))?.tell(what, "<= +10 %");
+        line("    so many sets were put meanwhile", &(at.into_inner() * TOGETHER).to_string(), "");
+    }
+    first_use(&keys, &one)?;
+    flood(&keys)
 }
 
 /// The first exchange with a key, and the second.
-fn first_use(keys: &Keys, alone: f64) -> Result<(), Failure> {
+fn first_use(keys: &Keys, one: &Exchange) -> Result<(), Failure> {
     let engine = engine(TOTAL)?;
     put(&engine, &keys.sets(TOTAL, "b"));
-    let mint = || (0..TOTAL).map(|at| keys.mint(at)).collect::<Result<Vec<_>, _>>();
-    let (first, second) = (mint()?, mint()?);
-    let blocks =
-        |some: &[String]| some.chunks(BLOCK).map(|some| block(&engine, some)).collect::<Result<_, _>>();
-    beside_it("the first exchange with a key, each of another issuer", median(blocks(&first)?), alone, "");
-    beside_it("  the second", median(blocks(&second)?), alone, "");
+    for (what, draw) in [("the first exchange with a key, each of another issuer", 7), ("  the second", 8)] {
+        let few = keys.minted(1, draw, TOTAL)?;
+        let each = (0..TOTAL).map(|at| keys.mint(at)).collect::<Result<Vec<_>, _>>()?;
+        let mut pairs = Pairs::default();
+        for (few, each) in few.chunks(BLOCK).zip(each.chunks(BLOCK)) {
+            pairs.add(block(one, few)?, block(&engine, each)?);
+        }
+        pairs.tell(what, "");
+    }
     Ok(())
 }
 
 /// Good requests beside a flood of ones with unknown kids.
-fn flood(keys: &Keys, alone: f64) -> Result<(), Failure> {
+fn flood(keys: &Keys) -> Result<(), Failure> {
     let builder = Exchange::builder(config(1)?).clock(|| NOW);
     let fetcher = Fetcher::new(builder.fetch_settings(), Path::new(""), Pace::default());
     let engine = Arc::new(builder.key_source(Arc::<Fetcher>::clone(&fetcher)).build()?);
@@ -125,29 +123,22 @@ fn flood(keys: &Keys, alone: f64) -> Result<(), Failure> {
     fetcher.settle(Duration::from_secs(10));
     put(&engine, &keys.sets(1, "b"));
     use_keys(&engine, 1, &["a"])?;
-    let hostile: Vec<String> = (0..1_000).map(|_| forged(0, "unknown")).collect();
-    let good = keys.minted(1, 3, TOTAL)?;
-    let (done, began) = (AtomicBool::new(false), Instant::now());
-    let (slowed, refused) = thread::scope(|scope| {
-        let flooding = scope.spawn(|| {
-            let mut refused = 0_usize;
-            while refused < FLOOD || !done.load(Ordering::Relaxed) {
-                let at = refused % hostile.len();
-                refused +=
-                    usize::from(hostile.get(at).is_some_and(|one| engine.exchange(&request(one)).is_err()));
-            }
-            refused
-        });
-        let slowed = good.chunks(BLOCK).map(|good| block(&engine, good)).collect::<Result<Vec<_>, _>>();
-        done.store(true, Ordering::Relaxed);
-        (slowed, flooding.join().unwrap_or(0))
-    });
+    let hostile = forged(0, "unknown");
+    let [quiet, noisy] = [keys.minted(1, 9, TOTAL)?, keys.minted(1, 10, TOTAL)?];
+    let (refused, began) = (AtomicUsize::new(0), Instant::now());
+    let flooding = || {
+        refused.fetch_add(usize::from(engine.exchange(&request(&hostile)).is_err()), Ordering::Relaxed);
+    };
+    let pairs = beside(flooding, (&engine, &quiet), (&engine, &noisy))?;
+    while refused.load(Ordering::Relaxed) < FLOOD {
+        flooding();
+    }
     let how_often = fetcher.sources().first().map_or(0, |source| source.fetches);
-    beside_it("one exchange beside a flood of unknown kids", median(slowed?), alone, "<= +10 %");
+    pairs.tell("one exchange beside a flood of unknown kids", "<= +10 %");
     let intervals = began.elapsed().as_secs() / 30 + 1;
     let measured = format!("{how_often} fetches");
     line(
-        &format!("  {refused} of them in {:.1} s", began.elapsed().as_secs_f64()),
+        &format!("  {} of them in {:.1} s", refused.into_inner(), began.elapsed().as_secs_f64()),
         &measured,
         &format!("<= {}", intervals + 1),
     );
@@ -389,18 +380,73 @@ fn each(took: Duration, count: usize) -> Result<f64, Failure> {
     Ok(took.as_secs_f64() * 1e6 / f64::from(u32::try_from(count)?))
 }
 
-/// Does `work` while `noise` is made over and over on another thread.
-fn beside<T>(noise: impl Fn() + Sync, work: impl FnOnce() -> T) -> T {
-    let done = AtomicBool::new(false);
+/// Times of two things that took turns.
+#[derive(Default)]
+struct Pairs {
+    first: Vec<f64>,
+    second: Vec<f64>,
+}
+
+impl Pairs {
+    fn add(&mut self, first: f64, second: f64) {
+        self.first.push(first);
+        self.second.push(second);
+    }
+
+    fn first(&self) -> f64 {
+        median(self.first.clone())
+    }
+
+    /// The time of the second, and what it takes more than the first.
+    fn tell(&self, figure: &str, target: &str) {
+        let more = self.first.iter().zip(&self.second).map(|(first, second)| second / first).collect();
+        line(figure, &us(median(self.second.clone())), "");
+        line("    beside the one alone", &format!("{:+.1} %", (median(more) - 1.0) * 100.0), target);
+    }
+}
+
+/// Blocks of the first without `noise`, and in turn with them blocks of the second while another thread makes `noise` over and
+/// over.
+fn beside(
+    noise: impl Fn() + Sync,
+    quiet: (&Exchange, &[String]),
+    noisy: (&Exchange, &[String]),
+) -> Result<Pairs, Failure> {
+    const SILENT: u8 = 0;
+    const LOUD: u8 = 1;
+    const DONE: u8 = 2;
+    let (wanted, is) = (AtomicU8::new(SILENT), AtomicU8::new(SILENT));
+    let want = |state: u8| {
+        wanted.store(state, Ordering::SeqCst);
+        while is.load(Ordering::SeqCst) != state {
+            thread::yield_now();
+        }
+    };
     thread::scope(|scope| {
         scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                noise();
+            loop {
+                let state = wanted.load(Ordering::SeqCst);
+                is.store(state, Ordering::SeqCst);
+                match state {
+                    LOUD => noise(),
+                    SILENT => thread::sleep(Duration::from_micros(20)),
+                    _ => return,
+                }
             }
         });
-        let worked = work();
-        done.store(true, Ordering::Relaxed);
-        worked
+        let measure = || {
+            let mut pairs = Pairs::default();
+            for (some, others) in quiet.1.chunks(BLOCK).zip(noisy.1.chunks(BLOCK)) {
+                want(SILENT);
+                let first = block(quiet.0, some)?;
+                want(LOUD);
+                pairs.add(first, block(noisy.0, others)?);
+            }
+            Ok(pairs)
+        };
+        let pairs = measure();
+        want(DONE);
+        pairs
     })
 }
 
@@ -420,11 +466,6 @@ fn ms(time: Duration) -> String {
 
 fn us(time: f64) -> String {
     format!("{time:.2} us")
-}
-
-fn beside_it(figure: &str, time: f64, one: f64, target: &str) {
-    line(figure, &us(time), "");
-    line("    beside the one alone", &format!("{:+.1} %", (time / one - 1.0) * 100.0), target);
 }
 
 fn line(figure: &str, measured: &str, target: &str) {
