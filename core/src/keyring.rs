@@ -213,4 +213,42 @@ mod tests {
         assert_eq!(put(None), (Ok((0, true)), None));
         assert_eq!(put(Some(&set)).0, Ok((1, true)));
     }
+
+    /// As many IdPs as are copied together, and some; names of which some lie elsewhere, and each is the start of the next.
+    #[test]
+    fn each_idp_is_found_and_changed_alone() {
+        let names: Vec<String> =
+            (0..TOGETHER * 2 + 3).map(|at| format!("https://idp.example/{}", "a".repeat(at * 4))).collect();
+        let idps: Vec<String> = names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| {
+                let enabled = at % 3 > 0;
+                format!(
+                    r#"{{ "issuer": "{name}", "jwks_uri": "https://idp.example/keys", "enabled": {enabled} }}"#
+                )
+            })
+            .collect();
+        let text = format!(
+            r#"{{ "issuer": "https://auth.chat.example/", "audit": "off", "tokens": {{ "keys": "ephemeral" }}, "idps": [{}] }}"#,
+            idps.join(",")
+        );
+        let config = Config::parse("a.json", &text, &mut |_| Err("no files".to_owned())).unwrap();
+        let empty = Keyring::new(config.idps);
+        let set = format!("{{\"keys\":[{}]}}", public(ES256));
+        for (at, name) in names.iter().enumerate() {
+            let mut changed = empty.clone();
+            assert!(changed.set_keys(name, Some(set.as_bytes())).unwrap().unwrap().is_new);
+            for (other, name) in names.iter().enumerate() {
+                let (before, after) = (empty.trusted(name).unwrap(), changed.trusted(name).unwrap());
+                assert!(before.keys.is_none());
+                assert_eq!((after.keys.is_some(), after.idp.enabled), (other == at, other % 3 > 0), "{name}");
+            }
+            assert!(changed.trusted(&format!("{name}b")).is_none());
+        }
+        // What is said alike of several is kept once.
+        let trust = |at: usize| std::ptr::from_ref(empty.trusted(names.get(at).unwrap()).unwrap().idp);
+        assert_eq!((trust(0), trust(1)), (trust(3), trust(2)));
+        assert_ne!(trust(0), trust(1));
+    }
 }

@@ -23,7 +23,7 @@ use idjag_fetch::{Fetcher, Pace};
 const OURS: &str = "https://auth.chat.example/";
 const MANY: usize = 10_000;
 const BLOCK: usize = 50;
-const BLOCKS: usize = 80;
+const BLOCKS: usize = 160;
 const TOTAL: usize = BLOCK * BLOCKS;
 const FLOOD: usize = 100_000;
 /// Sets that are put as one change: about what comes in while the change before is made.
@@ -65,10 +65,13 @@ fn main() -> Result<(), Failure> {
     let (few, drawn) = (keys.minted(1, 0, TOTAL)?, keys.minted(MANY, 0, TOTAL)?);
     let (parsed, bare) = (keys.parsed()?, Bare::of(&drawn)?);
     let (mut verified, mut exchanged) = (Pairs::default(), Pairs::default());
-    for ((few, drawn), bare) in few.chunks(BLOCK).zip(drawn.chunks(BLOCK)).zip(bare.chunks(BLOCK)) {
-        exchanged.add(block(&one, few)?, block(&many, drawn)?);
+    for bare in bare.chunks(BLOCK) {
         let alone = bare_block(&parsed, bare, |_| 0)?;
         verified.add(alone, bare_block(&parsed, bare, |bare| bare.issuer)?);
+    }
+    // Not in turn with the above: each of the two fills what a processor keeps near.
+    for (few, drawn) in few.chunks(BLOCK).zip(drawn.chunks(BLOCK)) {
+        exchanged.add(block(&one, few)?, block(&many, drawn)?);
     }
     line("bare verification, one parsed key", &us(verified.first()), "");
     verified.tell(&format!("bare verification, any of {MANY} parsed keys"), "");
