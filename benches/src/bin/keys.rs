@@ -413,7 +413,7 @@ impl Pairs {
 fn beside(
     noise: impl Fn() + Sync,
     quiet: (&Exchange, &[String]),
-    noisy: (&Exchange, &[String]),
+    loud: (&Exchange, &[String]),
 ) -> Result<Pairs, Failure> {
     const SILENT: u8 = 0;
     const LOUD: u8 = 1;
@@ -439,11 +439,11 @@ fn beside(
         });
         let measure = || {
             let mut pairs = Pairs::default();
-            for (some, others) in quiet.1.chunks(BLOCK).zip(noisy.1.chunks(BLOCK)) {
+            for (some, others) in quiet.1.chunks(BLOCK).zip(loud.1.chunks(BLOCK)) {
                 want(SILENT);
                 let first = block(quiet.0, some)?;
                 want(LOUD);
-                pairs.add(first, block(noisy.0, others)?);
+                pairs.add(first, block(loud.0, others)?);
             }
             Ok(pairs)
         };
