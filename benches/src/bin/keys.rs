@@ -1,8 +1,8 @@
 //! What keys that are fetched cost: `cargo run --release -p idjag-benches --bin keys`.
 //!
 //! Times are medians of blocks that take turns in one run, and what one takes more than another is the median over pairs of
-//! blocks that followed each other, so that a machine that is slow for a second is slow for both. Nothing leaves the machine: the places of the keys are at loopback,
-//! where the guard refuses to go, and the sets are put as a fetcher puts them. All IdPs have the same two RSA keys, each under
+//! blocks that followed each other, so that a machine that is slow for a second is slow for both. Nothing leaves the machine:
+//! the places of the keys are at loopback, where the guard refuses to go, and the sets are put as a fetcher puts them. All IdPs have the same two RSA keys, each under
 //! names of its own, and the engine does not know that they are the same. A key is used once before anything is timed, but
 //! where its first use is what is timed.
 

@@ -175,9 +175,10 @@ fn issuers(
             return Err(section.error(format!("its `tenant` stands already in line {}", other.line)));
         }
         let algorithms = algorithms(section)?;
+        let enabled = section.boolean("enabled", true)?;
         let keys = keys(section, issuer == own, own_keys, &algorithms, inputs)?;
         let trust = Trust {
-            enabled: section.boolean("enabled", true)?,
+            enabled,
             algorithms,
             groups: Groups::read(section, inputs)?,
             tenants: tenant.into_iter().collect(),
