@@ -2,9 +2,9 @@
 //!
 //! Times are medians of blocks that take turns in one run, and what one takes more than another is the median over pairs of
 //! blocks that followed each other, so that a machine that is slow for a second is slow for both. Nothing leaves the machine:
-//! the places of the keys are at loopback, where the guard refuses to go, and the sets are put as a fetcher puts them. All IdPs have the same two RSA keys, each under
-//! names of its own, and the engine does not know that they are the same. A key is used once before anything is timed, but
-//! where its first use is what is timed.
+//! the places of the keys are at loopback, where the guard refuses to go, and the sets are put as a fetcher puts them. All IdPs
+//! have the same two RSA keys, each under names of its own, and the engine does not know that they are the same. A key is used
+//! once before anything is timed, but where its first use is what is timed.
 
 use std::path::Path;
 use std::process::Command;
@@ -117,33 +117,40 @@ fn first_use(keys: &Keys, one: &Exchange) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Good requests beside a flood of ones with unknown kids.
+/// Good requests beside a flood of ones with unknown kids, each another, for which nothing was fetched for as long as it takes
+/// to be allowed to again.
 fn flood(keys: &Keys) -> Result<(), Failure> {
+    let hostile: Vec<String> = (0..FLOOD).map(|at| forged(0, &format!("unknown-{at}-"))).collect();
+    let [quiet, noisy] = [keys.minted(1, 9, TOTAL)?, keys.minted(1, 10, TOTAL)?];
+    let pace = Pace::default();
+    let interval = Duration::from_millis(u64::try_from(pace.interval_ms)?);
     let builder = Exchange::builder(config(1)?).clock(|| NOW);
-    let fetcher = Fetcher::new(builder.fetch_settings(), Path::new(""), Pace::default());
+    let fetcher = Fetcher::new(builder.fetch_settings(), Path::new(""), pace);
     let engine = Arc::new(builder.key_source(Arc::<Fetcher>::clone(&fetcher)).build()?);
     fetcher.attach(&engine);
     fetcher.settle(Duration::from_secs(10));
+    let settled = Instant::now();
     put(&engine, &keys.sets(1, "b"));
     use_keys(&engine, 1, &["a"])?;
-    let hostile = forged(0, "unknown");
-    let [quiet, noisy] = [keys.minted(1, 9, TOTAL)?, keys.minted(1, 10, TOTAL)?];
-    let (refused, began) = (AtomicUsize::new(0), Instant::now());
+    thread::sleep(interval.saturating_sub(settled.elapsed()));
+    let how_often = || fetcher.sources().first().map_or(0, |source| source.fetches);
+    let (before, refused, began) = (how_often(), AtomicUsize::new(0), Instant::now());
     let flooding = || {
-        refused.fetch_add(usize::from(engine.exchange(&request(&hostile)).is_err()), Ordering::Relaxed);
+        let at = refused.fetch_add(1, Ordering::Relaxed);
+        let granted = hostile.get(at % FLOOD).is_some_and(|one| engine.exchange(&request(one)).is_ok());
+        assert!(!granted, "a forgery was granted");
     };
     let pairs = beside(flooding, (&engine, &quiet), (&engine, &noisy))?;
     while refused.load(Ordering::Relaxed) < FLOOD {
         flooding();
     }
-    let how_often = fetcher.sources().first().map_or(0, |source| source.fetches);
     pairs.tell("one exchange beside a flood of unknown kids", "<= +10 %");
-    let intervals = began.elapsed().as_secs() / 30 + 1;
-    let measured = format!("{how_often} fetches");
+    let (took, caused) = (began.elapsed(), how_often() - before);
+    let intervals = took.as_secs() / interval.as_secs() + 1;
     line(
-        &format!("  {} of them in {:.1} s", refused.into_inner(), began.elapsed().as_secs_f64()),
-        &measured,
-        &format!("<= {}", intervals + 1),
+        &format!("  {} of them in {:.1} s", refused.into_inner(), took.as_secs_f64()),
+        &format!("{caused} fetches"),
+        &format!("<= {intervals}"),
     );
     Ok(())
 }
@@ -162,9 +169,8 @@ fn memory() -> Result<(), Failure> {
         }
         let [few, many] = bytes;
         let each = many.saturating_sub(few) / (MANY - SIZES[0]);
-        let (name, target) =
-            if used == 0 { (format!("{what}; {state}"), "") } else { (format!("  {state}"), "") };
-        line(&name, &format!("{each} bytes"), if used == 1 { "<= 4096" } else { target });
+        let name = if used == 0 { format!("{what}; {state}") } else { format!("  {state}") };
+        line(&name, &format!("{each} bytes"), if used == 1 { "<= 4096" } else { "" });
     }
     Ok(())
 }
